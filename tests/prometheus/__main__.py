@@ -2,7 +2,8 @@
 
 `day`: faults of the programme under load, and all panels; `machines`: faults of workers and
 brokers. Each has a Kafka of its own and takes some eight minutes. `--write` puts what was seen into
-seen.json, the tables and the pictures beside this file. Exit 1 when an alert or a panel is missing.
+seen.json, the tables and the pictures beside this file. Exit 1 when an alert or a query of a panel
+is missing.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 from schemas.topics import TopicNames
 from streams.local.kafka import KafkaCluster
 from tests.prometheus import faults, pictures, seen
+from tests.prometheus.dashboards.__main__ import BOARDS
 from tests.prometheus.faults import WatchedEstate
 from tests.prometheus.load import load
 from tests.prometheus.panels import PanelAnswer, answers
@@ -37,9 +39,7 @@ from tests.worker.policies import policy
 FACTOR, SHORTEST_MS, SCRAPE_MS = 240, 3_000, 1_000
 """A day takes six minutes, and no range is shorter than three scrapes."""
 LOADED = "zhihu"
-PICTURES = Path(__file__).parent / "pictures"
-ALONE = {"inputs": "Inputs", "deferrals": "Deferrals by reason"}
-"""Pictures of the README: file -> the panel's title."""
+"""Half a minute to answer, so that the silent are restricted while the run goes on."""
 
 
 @contextmanager
@@ -70,10 +70,10 @@ def _stage(name: str, policies: Mapping[str, str]) -> Iterator[tuple[WatchedEsta
 
 
 def _day(found: dict[str, Any]) -> list[PanelAnswer]:
-    with _stage("day", {**POLICIES, LOADED: policy(LOADED)}) as (stage, prometheus):
+    with _stage("day", {**POLICIES, LOADED: policy(LOADED, window="PT30S")}) as (stage, prometheus):
         began = time.time()
         try:
-            a_day(stage, load(stage.estate, LOADED))
+            a_day(stage, load(stage, LOADED))
             answered = answers(prometheus, began, time.time())
             found["panels"] = seen.of_panels(answered)
             faults.a_worker_dies(stage)
@@ -107,17 +107,14 @@ def _keep(found: dict[str, Any], stage: WatchedEstate) -> None:
 
 
 def _draw(answered: list[PanelAnswer]) -> None:
-    PICTURES.mkdir(exist_ok=True)
-    for board in ("service", "programme", "protection"):
-        own = [it for it in answered if it.board == board]
-        pictures.draw_board(own, PICTURES / f"{board}.png")
-    by_title = {it.panel.title: it for it in answered}
-    for file, title in ALONE.items():
-        pictures.draw_panel(by_title[title], PICTURES / f"{file}.png")
+    seen.PICTURES.mkdir(exist_ok=True)
+    for board in BOARDS:
+        own = [it for it in answered if it.board == board.name]
+        pictures.draw_board(own, seen.PICTURES / f"{board.name}.png")
 
 
 def _missing(found: Mapping[str, Any], stages: list[str]) -> list[str]:
-    empty = [it["panel"] for it in found["panels"] if not any(q["series"] for q in it["queries"])]
+    empty = seen.without_series(found)
     unseen = [alert for alert in seen.INJECTED if alert not in found["alerts"]]
     return (empty if "day" in stages else []) + (unseen if len(stages) == 2 else [])
 

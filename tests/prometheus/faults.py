@@ -203,6 +203,7 @@ def the_log_is_written_to(stage: WatchedEstate) -> None:
     assert twice.key is not None
     stage.estate.put_raw("decisions", twice.key.decode(), twice.value)
     stage.watch.fires("BylineAuditBreach", 30, stage.estate.flush)
+    stage.panels.look()
     auditor = stage.beside.pop(0)
     auditor.terminate()
     auditor.communicate(timeout=20)

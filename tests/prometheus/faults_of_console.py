@@ -1,17 +1,14 @@
 """Faults of the console under a real Prometheus: it is on a copy of the index, which is broken."""
 
-import re
 import sqlite3
-import urllib.error
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
 from streams.index.schema import HEAD
 from streams.settings_checks import variable
-from tests.prometheus.faults import WatchedEstate
+from tests.prometheus.asking import Browser, Desk
+from tests.prometheus.faults import WatchedEstate, events_of, eventually
 
 AT_ONCE = 60
 """So many are more than a rule allows for within its range, which is a second at the least."""
@@ -28,12 +25,24 @@ def somebody_opens_the_console(stage: WatchedEstate) -> None:
     stage.watch.ends("BylineConsoleSilent", 60)
 
 
+def somebody_works_at_the_console(stage: WatchedEstate) -> None:
+    """A person reads, finds for an owner, and turns a switch on and off; a program asks."""
+    desk = Desk(stage.console, stage.index)
+    desk.signs_in()
+    for answer in (*desk.reads(), *desk.asks()):
+        assert answer.status == 200, answer
+    desk.orders("controls", command="appeal_upheld", account="weibo:a1", reason="appeal")
+    eventually(
+        lambda: events_of(stage.estate, "weibo:a1", "invitation.cancelled"), "nobody was freed"
+    )
+    for on in ("on", "off"):
+        desk.turns("douyin", on)
+
+
 def the_console_fails(stage: WatchedEstate) -> None:
     """Somebody guesses tokens; its database is of another version for a while; it is killed."""
-    browser = _Browser(f"http://127.0.0.1:{stage.console}")
-    guard = re.search(rb'name="guard" value="(\w+)"', browser.open("/sign-in"))
-    assert guard is not None
-    form = {"guard": guard[1].decode(), "token": "guessed"}
+    browser = Browser(stage.console)
+    form = {"guard": browser.open("/sign-in").guard, "token": "guessed"}
 
     def often(path: str, **form: str) -> None:
         for _ in range(AT_ONCE):
@@ -75,20 +84,3 @@ def _copy(stage: WatchedEstate) -> Path:
 def _start(stage: WatchedEstate) -> None:
     database = {variable("database"): f"sqlite:///{_copy(stage)}"}
     stage.run("console", "--port", str(stage.console), **database)
-
-
-class _Browser:
-    """It keeps its cookies, and takes every answer."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._opener: OpenerDirector = build_opener(HTTPCookieProcessor())
-
-    def open(self, path: str, **form: str) -> bytes:
-        data = urlencode(form).encode() if form else None
-        try:
-            answer = self._opener.open(f"{self._address}{path}", data, timeout=20)
-        except urllib.error.HTTPError as refused:
-            answer = refused
-        with answer:
-            return bytes(answer.read())

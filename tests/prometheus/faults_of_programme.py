@@ -57,6 +57,18 @@ def a_lift_goes_out(stage: WatchedEstate) -> None:
     eventually(lambda: len(events_of(stage.estate, "weibo:a0", "throttle.lifted")) == 2, "lifted")
 
 
+def words_count_for_nothing(stage: WatchedEstate) -> None:
+    """An old label, the answer of one whom nobody knows, a word of the year 2001; a trial."""
+    weibo, bilibili = Crowd(stage.estate), Crowd(stage.estate, "bilibili")
+    weibo.say("category-changes", "a0", category="财经", observed_at="2020-01-01T00:00:00Z")
+    weibo.answers("nobody", "granted")
+    bilibili.say("consent-answers", "a0", answer="granted", occurred_at="2001-01-01T00:00:00Z")
+    trial = Crowd(stage.estate, "douyin")
+    trial.count = 1
+    trial.crosses()
+    stage.estate.drain()
+
+
 def a_lift_is_obeyed_at_last(stage: WatchedEstate) -> None:
     """The system acknowledges what it let lie."""
     stage.watch.fires("BylineUnacknowledged", 60)

@@ -7,28 +7,32 @@ from tests.prometheus.dashboards.panel import Panel
 from tests.prometheus.running import Prometheus, Series
 from tests.prometheus.test_dashboards import filled_in
 
+CAPTION = "drawn from the panel's query, not by Grafana"
+"""Under each picture of a panel's answers."""
+
 
 class Panels:
-    """Which panels of the dashboards have shown a series."""
+    """Which queries of the dashboards' panels have shown a series: of title and legend."""
 
     def __init__(self, prometheus: Prometheus) -> None:
         self._prometheus = prometheus
-        self.empty = {panel.title: panel for board in BOARDS for panel in board.panels}
+        self.empty = {
+            (panel.title, legend): query
+            for board in BOARDS
+            for panel in board.panels
+            for legend, query in panel.shows.items()
+        }
 
     def look(self) -> None:
-        """Ask for all that were empty so far."""
-        for title in list(self.empty):
-            self.shows(title)
+        """Ask all that were empty so far."""
+        for (title, legend), query in list(self.empty.items()):
+            if self._prometheus.series(filled_in(query)):
+                del self.empty[title, legend]
 
     def shows(self, title: str) -> bool:
-        """Whether a panel has shown a series, now or before."""
-        panel = self.empty.get(title)
-        if panel is not None and any(map(self._series, panel.shows.values())):
-            del self.empty[title]
-        return title not in self.empty
-
-    def _series(self, query: str) -> int:
-        return self._prometheus.series(filled_in(query))
+        """Whether each query of a panel has shown a series, now or before."""
+        self.look()
+        return all(title != of for of, _ in self.empty)
 
 
 @dataclass(frozen=True)

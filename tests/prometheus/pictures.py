@@ -9,13 +9,13 @@ from typing import Any
 import matplotlib as mpl
 from PIL import Image
 
-from tests.prometheus.panels import PanelAnswer
+from tests.prometheus.panels import CAPTION, PanelAnswer
+from tests.prometheus.running import liveliest
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-CAPTION = "drawn from the panel's query, not by Grafana"
 UNITS = {
     "s": "seconds",
     "cps": "a second",
@@ -25,6 +25,7 @@ UNITS = {
 }
 """Grafana's word for a unit -> the axis's."""
 MOST_LEGENDS = 6
+"""Of a panel; those of its liveliest series."""
 COLOURS = 48
 COLUMNS = 3
 
@@ -34,7 +35,7 @@ def _clock(at: float, _: object) -> str:
 
 
 def _panel(axes: Any, answer: PanelAnswer, size: float) -> None:
-    for number, one in enumerate(answer.series):
+    for number, one in enumerate(liveliest(answer.series)):
         legend = one.legend if number < MOST_LEGENDS else "_"
         ats, values = zip(*one.points, strict=True)
         axes.plot(ats, values, label=legend, linewidth=1.1)
@@ -57,13 +58,6 @@ def _written(figure: Any, path: Path) -> None:
     plt.close(figure)
     drawn.seek(0)
     Image.open(drawn).convert("RGB").quantize(COLOURS).save(path, optimize=True)
-
-
-def draw_panel(answer: PanelAnswer, path: Path) -> None:
-    """One panel: a line a series, its unit, and where it comes from."""
-    figure, axes = plt.subplots(figsize=(6.4, 2.8), dpi=100)
-    _panel(axes, answer, 8)
-    _written(figure, path)
 
 
 def draw_board(answers: Sequence[PanelAnswer], path: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,6 +62,17 @@ class Series(NamedTuple):
 
     legend: str
     points: list[tuple[float, float]]
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Its least value and its most."""
+        values = [value for _, value in self.points]
+        return min(values), max(values)
+
+
+def liveliest(series: Iterable[Series]) -> list[Series]:
+    """Series with points, that whose values differ most first."""
+    return sorted(series, key=lambda it: it.span[0] - it.span[1])
 
 
 def legend_of(legend: str, labels: Mapping[str, str]) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 from tests.prometheus.firing import AlertSeen
 from tests.prometheus.injected import INJECTED
-from tests.prometheus.panels import PanelAnswer
-from tests.prometheus.running import Series
+from tests.prometheus.panels import CAPTION, PanelAnswer
+from tests.prometheus.running import Series, liveliest
 
 FOLDER = Path(__file__).parent
 FILE = FOLDER / "seen.json"
 ALERTS, PANELS = FOLDER / "alerts.md", FOLDER / "panels.md"
-BOARDS = ("service", "programme", "protection")
+PICTURES = FOLDER / "pictures"
 UNITS = {"s": " s", "cps": "/s", "short": "", "bytes": " B", "percentunit": ""}
 
 
@@ -43,6 +43,7 @@ def of_panels(answers: Iterable[PanelAnswer]) -> list[dict[str, Any]]:
             "unit": it.panel.unit,
             "queries": [
                 {
+                    "legend": legend,
                     "query": it.panel.shows[legend],
                     "series": len(series),
                     "seen": _liveliest(series, it.panel.unit),
@@ -54,15 +55,21 @@ def of_panels(answers: Iterable[PanelAnswer]) -> list[dict[str, Any]]:
     ]
 
 
+def without_series(found: Mapping[str, Any]) -> list[str]:
+    """The queries that had no series, by panel and legend."""
+    return [
+        f"{it['panel']}: {one['legend']}"
+        for it in found["panels"]
+        for one in it["queries"]
+        if not one["series"]
+    ]
+
+
 def _liveliest(series: list[Series], unit: str) -> str:
     if not series:
         return ""
-    chosen = max(series, key=lambda it: max(v for _, v in it.points) - min(v for _, v in it.points))
-    values = [value for _, value in chosen.points]
-    least, most = (
-        f"{value:.3g}" if abs(value) < 1e4 else f"{value:.2e}"
-        for value in (min(values), max(values))
-    )
+    chosen = liveliest(series)[0]
+    least, most = (f"{value:.3g}" if abs(value) < 1e4 else f"{value:.2e}" for value in chosen.span)
     span = least if least == most else f"{least} to {most}"
     return f"{chosen.legend or 'the only one'}: {span}{UNITS[unit]}"
 
@@ -111,29 +118,37 @@ def alerts_table(found: Mapping[str, Any]) -> str:
 
 def panels_table(found: Mapping[str, Any]) -> str:
     """Each query of each panel, and what it answered."""
-    rows = []
-    for it in found["panels"]:
-        begins = [it["board"], it["panel"], it["unit"]]
-        for one in it["queries"]:
-            cells = [*begins, str(one["series"]), one["seen"].replace("|", " ")]
-            rows.append(f"| {' | '.join(cells)} |")
-            begins = [it["board"], "", ""]
+    rows = [
+        f"| {it['board']} | {it['panel']} | {_cell(one['legend'])} | `{it['unit']}` |"
+        f" {one['series']} | {_cell(one['seen'])} |"
+        for it in found["panels"]
+        for one in it["queries"]
+    ]
+    boards = dict.fromkeys(it["board"] for it in found["panels"])
     return "\n".join(
         [
             "# Panels in a real Prometheus",
             "",
             "Written by `python -m tests.prometheus --write day`: a line for each query of each"
             " panel, over one run under load.",
+            f"The run: {found['stages'].get('day', 'none yet')}.",
+            "A query stands under its legend; what is in braces is filled in for each series.",
             "A unit is Grafana's word: `short` is a number, `cps` a second, `s` seconds,"
             " `percentunit` a share of 1.",
             "",
-            *(
-                f"![{name}](pictures/{name}.png)\n"
-                for name in ("service", "programme", "protection")
-            ),
-            "| board | panel | unit | series | the liveliest, from least to most |",
-            "|---|---|---|---|---|",
+            *(_picture(name) for name in boards),
+            "| board | panel | query | unit | series | the liveliest, from least to most |",
+            "|---|---|---|---|---|---|",
             *rows,
             "",
         ]
     )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", " ")
+
+
+def _picture(board: str) -> str:
+    caption = f"The dashboard {board}, each panel {CAPTION}."
+    return f"![{caption}](pictures/{board}.png)\n\n*{caption}*\n"

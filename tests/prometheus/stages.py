@@ -1,5 +1,6 @@
 """What faults are tried on, an estate and a Prometheus that looks at it; the faults in order."""
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from streams.local.kafka import KafkaCluster
 from streams.local.probe import free_port
-from tests.prometheus import faults
+from tests.prometheus import asking, faults
 from tests.prometheus import faults_of_console as console
 from tests.prometheus import faults_of_machines as machines
 from tests.prometheus import faults_of_programme as programme
@@ -38,7 +39,8 @@ POLICIES_OF_MACHINES = {
 def settings(folder: Path) -> dict[str, str]:
     """What the estate of a day is told beside its Kafka."""
     roles = folder / "roles"
-    roles.write_text(f"{'0' * 64} desk.1 accounts,numbers\n")
+    digest = hashlib.sha256(asking.TOKEN.encode()).hexdigest()
+    roles.write_text(f"{digest} {asking.ACTOR} operator\n")
     return {
         "BYLINE_ROLES_FILE": str(roles),
         "BYLINE_ACKNOWLEDGED_WITHIN": "PT1S",
@@ -97,7 +99,9 @@ def a_day(stage: WatchedEstate, load: AbstractContextManager[None] | None = None
     switched_at = time.monotonic()
     faults.somebody_audits_and_indexes(stage)
     console.somebody_opens_the_console(stage)
+    console.somebody_works_at_the_console(stage)
     programme.a_lift_goes_out(stage)
+    programme.words_count_for_nothing(stage)
     faults.readings_end(stage)
     with load or nullcontext():
         # While the switch is on: every other fault, one after another.

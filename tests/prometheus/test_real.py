@@ -69,7 +69,7 @@ def _hold_to_the_lists(page: str) -> None:
     bounded = {"platform": {*POLICIES, "*"}, "scope": {*POLICIES, "*"}, "version": {"1"}}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
-            counter = sample.name.removesuffix("_created").removesuffix("_total") + "_total"
+            counter = sample.name.removesuffix("_total") + "_total"
             name = {new: old for old, new in ALIASES.items()}.get(counter, counter)
             for label, value in sample.labels.items():
                 if label in ("le", "digest", "producer_id"):

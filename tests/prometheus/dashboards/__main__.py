@@ -4,12 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from tests.prometheus.dashboards.console import CONSOLE
 from tests.prometheus.dashboards.panel import Board, rendered
 from tests.prometheus.dashboards.programme import PROGRAMME
 from tests.prometheus.dashboards.protection import PROTECTION
 from tests.prometheus.dashboards.service import SERVICE
 
-BOARDS: tuple[Board, ...] = (SERVICE, PROGRAMME, PROTECTION)
+BOARDS: tuple[Board, ...] = (SERVICE, PROGRAMME, PROTECTION, CONSOLE)
 FOLDER = Path(__file__).parents[3] / "deploy/grafana"
 
 

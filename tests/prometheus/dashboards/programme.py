@@ -65,7 +65,7 @@ PROGRAMME = Board(
                 "short",
                 {
                     "{{platform}} {{event}}": "sum by (platform, event)"
-                    f' (increase(byline_events_total{{{CHOSEN}, mode="shadow"}}[1h]))'
+                    f' (increase(byline_events_total{{{CHOSEN}, mode="shadow"}}[1h])) > 0'
                 },
                 "Events of an hour that touched nobody.",
             ),
@@ -97,6 +97,15 @@ PROGRAMME = Board(
                 },
                 "Accounts whose state is kept, and those that wait for an instant.",
             ),
+            Panel(
+                "Fell below a line",
+                "short",
+                {
+                    "{{platform}}": "sum by (platform) (increase(byline_eligibility_changes_total"
+                    f'{{{CHOSEN}, to=~"OUTSIDE|LEAVING"}}[1h]))'
+                },
+                "Times of an hour, each one a decision. Alert above 10,000: BylineFlapping.",
+            ),
         ],
         "Right and carried out": [
             Panel(
@@ -121,7 +130,23 @@ PROGRAMME = Board(
                 "Acknowledged, of the last day",
                 "percentunit",
                 {"{{system}}": "max by (system) (byline_acknowledged_ratio)"},
-                "By enforcing system. Alert: BylineSystemSilent.",
+                "By enforcing system.",
+            ),
+            Panel(
+                "How soon it is acknowledged",
+                "s",
+                {
+                    "{{system}}, quantile {{quantile}}": "max by (system, quantile)"
+                    " (byline_acknowledgement_delay_seconds)"
+                },
+                "By enforcing system, of the last day.",
+            ),
+            Panel(
+                "Silent systems",
+                "s",
+                {"{{system}}": "max by (system) (byline_system_silent_seconds)"},
+                "Since when a system that did acknowledge says nothing of newer events."
+                " Alert: BylineSystemSilent.",
             ),
         ],
     },

@@ -37,6 +37,13 @@ PROTECTION = Board(
                 "How often each guard tripped.",
             ),
             Panel(
+                "Partitions added",
+                "short",
+                {"{{instance}}": "max by (instance) (byline_cluster_changed)"},
+                "1 while a worker holds back all that is adverse, because the cluster is not as it"
+                " was. Alert: BylineClusterChanged.",
+            ),
+            Panel(
                 "Held back by a cap",
                 "short",
                 {
@@ -82,7 +89,7 @@ PROTECTION = Board(
                 "short",
                 {
                     "{{topic}} {{reason}}": "sum by (topic, reason)"
-                    " (increase(byline_ignored_inputs_total[1h]))",
+                    " (increase(byline_ignored_inputs_total[1h])) > 0",
                     "{{topic}} time replaced": "sum by (topic)"
                     " (increase(byline_times_replaced_total[1h]))",
                     "{{topic}} stale": "sum by (topic) (increase(byline_stale_inputs_total[1h]))",

@@ -42,7 +42,8 @@ SERVICE = Board(
                 "Inputs",
                 "cps",
                 {"{{topic}}": "topic:byline_inputs:rate5m"},
-                "Records read a second, by topic.",
+                "Records read a second, by topic. Alert where no reading comes in:"
+                " BylineReadingsSilent.",
             ),
             Panel(
                 "Overdue timers",
