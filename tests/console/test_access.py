@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import URL, select
 from starlette.testclient import TestClient
 
+from schemas.enums import Command, Switch
 from streams.console import sessions
 from streams.console.attempts import MOST_OF_PEER
 from streams.console.pages import account
 from streams.core.model.instants import HOUR, SECOND
 from streams.index import tables
 from streams.index.database import open_engine, reading
+from streams.letters.desk import WORK
 from streams.serve.roles import token_key
 from tests.console.given import GATEWAY, PROXY, STATED, TOKENS, ConsoleGround, guard
 from tests.console.matrix import ALL, MATRIX, PLACES
@@ -247,6 +249,12 @@ def test_answers_faults_and_refused_sign_ins_are_counted_and_no_account_is_named
     for _ in range(MOST_OF_PEER + 2):
         stranger.post("/sign-in", data=form)
     assert counted("byline_console_refused_sign_ins_total") == MOST_OF_PEER + 2
+
+
+def test_each_order_that_there_is_is_counted_from_the_start(ground: ConsoleGround) -> None:
+    page = ground.browser().get("/metrics").text
+    words = re.findall(r'^byline_console_orders_total\{word="(\w+)"\} 0\.0$', page, re.M)
+    assert sorted(words) == sorted([*Command, *Switch, *WORK])
 
 
 def test_who_looked_at_which_account_is_written_down_before_the_page(ground: ConsoleGround) -> None:

@@ -11,7 +11,7 @@ from tests.prometheus.asking import Browser, Desk
 from tests.prometheus.faults import WatchedEstate, events_of, eventually
 
 AT_ONCE = 60
-"""So many are more than a rule allows for within its range, which is a second at the least."""
+"""So many are more than a rule allows for within its range, which is two seconds at the least."""
 
 
 def somebody_opens_the_console(stage: WatchedEstate) -> None:

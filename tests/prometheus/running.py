@@ -18,9 +18,10 @@ from tests.support.parts import program
 
 FACTOR = 1440
 """By how much `for` and ranges are shorter: a day takes a minute."""
-SHORTEST_MS = 1_000
+SHORTEST_MS = 2_000
 """Of a range: five scrapes."""
-SCRAPE_MS = 200
+SCRAPE_MS = 400
+"""Also the time that a scrape may take: a missed one begins every `for` anew."""
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LENGTH = re.compile(r"(\d+)([smhd])")
 _HALF_AN_HOUR = re.compile(r"(byline_system_silent_seconds\) > )(\d+)$")
