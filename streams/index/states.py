@@ -50,7 +50,7 @@ def feed_watched(connection: Connection, feed: Feed, which: WorkList | None = No
         None: states.c.watched,
         "undeliverable": and_(states.c.watched, states.c.live == int(Invitation.UNDELIVERED)),
         "unconfirmed": and_(states.c.watched, states.c.live == int(Invitation.INVITED)),
-        "unclear": states.c.unclear,
+        "unclear": states.c.unclear_since.is_not(None),
         "pending": states.c.due_at.is_not(None),
         "appeals": states.c.appeals > 0,
     }

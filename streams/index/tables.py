@@ -189,6 +189,7 @@ Index("letters_origin", letters.c.topic, letters.c.origin_partition, letters.c.o
 Index(
     "letters_open",
     *(letters.c.refused_at, letters.c.platform, letters.c.topic, letters.c.reason),
+    letters.c.settled,
     sqlite_where=letters.c.settled == false(),
     postgresql_where=~letters.c.settled,
 )
@@ -286,8 +287,8 @@ Index(
 Index(
     "states_unclear",
     *(states.c.unclear_since, states.c.key, states.c.partition, states.c.live),
-    sqlite_where=states.c.unclear == true(),
-    postgresql_where=states.c.unclear,
+    sqlite_where=states.c.unclear_since.is_not(None),
+    postgresql_where=states.c.unclear_since.is_not(None),
 )
 Index(
     "states_appeals",
@@ -375,7 +376,7 @@ obliged = Table(
 )
 Index(
     "obliged_decided_at",
-    *(obliged.c.decided_at, obliged.c.platform),
+    *(obliged.c.decided_at, obliged.c.platform, obliged.c.done),
     sqlite_where=obliged.c.done == false(),
     postgresql_where=~obliged.c.done,
 )

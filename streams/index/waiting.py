@@ -41,7 +41,7 @@ class WaitingPages:
         self._mine: ColumnElement[bool] = {
             "undeliverable": and_(it.live == int(Invitation.UNDELIVERED), self._since.is_not(None)),
             "unconfirmed": and_(it.live == int(Invitation.INVITED), self._since <= now - within),
-            "unclear": it.unclear,
+            "unclear": it.unclear_since.is_not(None),
             "appeals": it.appeals > 0,
         }[which]
         self.platforms = self._counted()

@@ -82,7 +82,7 @@ def _promise(cycle: Cycle, platform: str) -> str:
 def open_work(connection: Connection) -> dict[str, int]:
     """Counts the rows of the work-lists `unclear` and `appeals`."""
     states = tables.states
-    unclear = select(func.count()).select_from(states).where(states.c.unclear)
+    unclear = select(func.count()).where(states.c.unclear_since.is_not(None))
     appeals = select(func.sum(states.c.appeals)).where(states.c.appeals > 0)
     return {
         "unclear": connection.scalar(unclear) or 0,

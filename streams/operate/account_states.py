@@ -70,6 +70,8 @@ class States:
     partition_count: int = 1
     _parts: dict[tuple[int, int], "Part"] = field(default_factory=dict)
     """What `part` returned before, by partition and number of partitions."""
+    _known: dict[str, Policy | None] = field(default_factory=dict)
+    """The decoded policies by digest: mostly all partitions have the same."""
 
     def feed(self, record: Record) -> None:
         """Takes the next record of either topic."""
@@ -77,6 +79,7 @@ class States:
             return
         if record.topic == POLICIES:
             self._parts.clear()
+            self._known.clear()
             self._policies[record.key.decode(errors="replace")] = record.value or b""
             return
         self.partition_count = max(self.partition_count, record.partition + 1)
@@ -130,10 +133,13 @@ class States:
 
     def _policy(self, digest: str) -> Policy | None:
         """Returns the policy of a digest; None if its text is missing or cannot be decoded."""
-        try:
-            return msgspec.json.decode(self._policies.get(digest, b""), type=Policy)
-        except (msgspec.MsgspecError, ValueError):
-            return None
+        if digest not in self._known:
+            try:
+                text = self._policies.get(digest, b"")
+                self._known[digest] = msgspec.json.decode(text, type=Policy)
+            except (msgspec.MsgspecError, ValueError):
+                self._known[digest] = None
+        return self._known[digest]
 
 
 class Part(NamedTuple):

@@ -189,8 +189,16 @@ class RunningConsole:
     @property
     def memory(self) -> int:
         """The resident set."""
+        return self._status("VmRSS")
+
+    @property
+    def own_memory(self) -> int:
+        """What of it is no file: nobody else has it, and the system cannot take it back."""
+        return self._status("RssAnon")
+
+    def _status(self, name: str) -> int:
         said = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(said.partition("VmRSS:")[2].split()[0]) // 1024
+        return int(said.partition(f"{name}:")[2].split()[0]) // 1024
 
     @property
     def processor(self) -> float:
@@ -306,6 +314,7 @@ def run(options: argparse.Namespace) -> bool:
             "news": found.news,
             "memory_mib": memory,
             "memory_at_the_end_mib": running.memory,
+            "own_memory_at_the_end_mib": running.own_memory,
             "processor_share": round((running.processor - before) / (options.minutes * 60), 2),
             "load": round(os.getloadavg()[0], 1),
         }

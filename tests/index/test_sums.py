@@ -20,7 +20,7 @@ from streams.index.events import throttle_events
 from streams.index.funnel import Asked, By, funnel
 from streams.index.refused import Wanted, counted, letters_of
 from streams.index.report import report
-from streams.index.retention import purge
+from streams.index.retention import forget, purge
 from streams.index.rows import Rows
 from streams.index.standing import restricted
 from streams.index.states import feed_beside, feed_list, feed_watched, partition_count
@@ -274,3 +274,17 @@ def test_a_purge_counts_anew_what_stands_over_hours(tmp_path: Path) -> None:
                 sums.recount(other)
                 assert sorted(other.execute(mine).all()) == sorted(before)
                 other.rollback()
+
+
+def test_a_rebuild_opens_letters_whose_settlements_it_reads_again(tmp_path: Path) -> None:
+    engine, records = empty(tmp_path), letters()
+    write(engine, records)
+    kept = contents(engine)
+    # Kafka still has the partition of the settlements from its beginning, not that of the letters.
+    forget(engine, {("dead-letters", 0): 100, ("dead-letters", 1): 0}, 1)
+    with reading(engine) as connection:
+        assert sum(it[3] for it in counted(connection, Wanted(settled=False))) == 5
+        assert sum(it[3] for it in counted(connection, Wanted(settled=False, start=1))) == 5
+    write(engine, [it for it in records if it.partition == 1])
+    again = contents(engine)
+    assert all(again[it] == kept[it] for it in ("letters", "settlements", "sums"))

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, event
 
+from streams.core.model.account import Account
 from streams.core.state.evaluator import POLICIES
 from streams.index import waiting
 from streams.index.database import reading
+from streams.index.refused import Wanted, counted
 from streams.index.states import feed_beside, feed_list, partition_count
 from streams.index.unobeyed import Unacknowledged
 from streams.index.waiting import WAITING_LISTS, WaitingList, WaitingPages
-from streams.index.work import Pending
+from streams.index.work import Pending, open_work
 from streams.operate import account_states
 from streams.operate.account_states import CHANGELOG
 from streams.operate.audit.records import Record
@@ -108,12 +110,17 @@ def test_only_the_shown_accounts_and_each_partition_once_are_decoded(
     decoded: list[bytes] = []
     parts: list[int] = []
     decode, of = account_states.decode_account, account_states.States._decoded
-    monkeypatch.setattr(
-        account_states, "decode_account", lambda it: (decoded.append(it), decode(it))[1]
-    )
-    monkeypatch.setattr(
-        account_states.States, "_decoded", lambda self, it: (parts.append(it), of(self, it))[1]
-    )
+
+    def account(raw: bytes) -> Account:
+        decoded.append(raw)
+        return decode(raw)
+
+    def part(self: account_states.States, number: int) -> account_states.Part:
+        parts.append(number)
+        return of(self, number)
+
+    monkeypatch.setattr(account_states, "decode_account", account)
+    monkeypatch.setattr(account_states.States, "_decoded", part)
     with reading(engine) as connection:
         if which == "pending":
             lists = WorkLists()
@@ -180,5 +187,23 @@ def test_no_page_of_a_list_scans_all_states(engine: Engine, tape: Tape) -> None:
             for statement, given in listed
         ]
     assert len(plans) >= 2 * len(WAITING_LISTS)
-    for plan in plans:
+    for (statement, _), plan in zip(listed, plans, strict=True):
         assert "SCAN states'" not in plan, plan
+        if "states.value" not in statement and "FROM events" not in statement:
+            assert "COVERING INDEX states_" in plan, plan
+
+
+def test_what_is_open_is_counted_from_indexes_alone(tape: Tape, tmp_path: Path) -> None:
+    engine = filled(tmp_path, tape)
+    write(engine, [ack(tape, tape.events[0], "failed")])
+    asked: list[tuple[str, object]] = []
+    event.listen(engine, "before_cursor_execute", lambda *it: asked.append((it[2], it[3])))
+    with reading(engine) as connection:
+        open_work(connection)
+        counted(connection, Wanted(start=tape.now - 1, settled=False))
+        Unacknowledged(connection, tape.now)
+        counts = [it for it in asked if it[0].startswith("SELECT") and "(" in it[0]]
+        assert len(counts) == 4
+        for statement, given in counts:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given).all()
+            assert "COVERING INDEX" in str(plan), (statement, plan)

@@ -57,10 +57,11 @@ def _indexes() -> None:
     waits = ["live", "waits_since", "key", "partition"]
     _partial("states_waits", "states", waits, "waits_since IS NOT NULL", "waits_since IS NOT NULL")
     unclear = ["unclear_since", "key", "partition", "live"]
-    _partial("states_unclear", "states", unclear, "unclear = 1", "unclear")
+    known = "unclear_since IS NOT NULL"
+    _partial("states_unclear", "states", unclear, known, known)
     appeals = ["appeal_since", "key", "partition", "appeals"]
     _partial("states_appeals", "states", appeals, "appeals > 0", "appeals > 0")
-    duties = ["decided_at", "platform"]
+    duties = ["decided_at", "platform", "done"]
     _partial("obliged_decided_at", "obliged", duties, "done = 0", "NOT done")
     for name, end, start in (
         ("cycles_until_delivered", "delivered_at", "issued_at"),
@@ -69,7 +70,7 @@ def _indexes() -> None:
     ):
         columns = ["mode", "platform", sa.text(f"({end} - {start})"), end, start]
         _partial(name, "cycles", columns, f"{end} IS NOT NULL", f"{end} IS NOT NULL")
-    letters = ["refused_at", "platform", "topic", "reason"]
+    letters = ["refused_at", "platform", "topic", "reason", "settled"]
     _partial("letters_open", "letters", letters, "settled = 0", "NOT settled")
 
 
