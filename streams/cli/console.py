@@ -15,6 +15,8 @@ from streams.extras import to_install
 from streams.index.database import PAGES_CACHE_KIB, open_engine, url_of
 from streams.index.schema import check
 from streams.operate.acl import permissions
+from streams.operate.audit.reading import MissingTopicsError, Reader
+from streams.operate.clients import consumer
 from streams.operate.errors import KafkaAbsentError, UsageError
 from streams.operate.role_rights import refuse_lacking
 from streams.operate.send import Sent, send_values
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 RIGHTS_SECONDS = 15.0
 """How long to ask Kafka for the console's rights before the pages are served without an answer."""
+
+ENDS_SECONDS = 15.0
+"""How long Kafka may take to say where an input ends."""
 
 
 def register(app: typer.Typer) -> None:
@@ -92,6 +97,7 @@ def console(
             now_ms,
             key,
             _sender(chosen),
+            _asker(chosen),
             LetterDesk(chosen),
             aside,
             peers_of(proxy or [], user_header, token_peer or []),
@@ -135,6 +141,24 @@ def _sender(chosen: Settings) -> Any:
         return asyncio.run(send_values(chosen, topic, values, now / 1000))
 
     return send
+
+
+def _asker(chosen: Settings) -> Any:
+    """Returns the function that asks Kafka for an input's ends, from a thread without a loop."""
+
+    async def ask(topic: str) -> dict[int, int]:
+        try:
+            async with asyncio.timeout(ENDS_SECONDS), consumer(chosen) as client:
+                reader = Reader(client, chosen.topic_prefix)
+                await reader.find([topic])
+                found = await reader.high_watermarks(reader.of(topic))
+        except MissingTopicsError as error:
+            raise UsageError(f"{error}: `byline topics create` makes them") from None
+        except (KafkaError, TimeoutError) as error:
+            raise KafkaAbsentError(str(error) or "Kafka takes too long") from None
+        return {it.partition: end for it, end in found.items()}
+
+    return lambda topic: asyncio.run(ask(topic))
 
 
 async def _serve(app: Any, made: "Console", port: int) -> None:

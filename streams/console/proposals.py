@@ -63,6 +63,11 @@ class Proposal:
         return self.state in (State.PREPARED, State.PROPOSED) and self.expires_at <= now
 
     @property
+    def seen(self) -> dict[int, int]:
+        """By partition of the order's topic, the offset up to which its maker knew it."""
+        return {int(it): end for it, end in self.outcome.get("seen", {}).items()}
+
+    @property
     def approved_by(self) -> str | None:
         """The id of the person who approved it; None if no approval was needed."""
         return None if self.decided_by == self.actor else self.decided_by

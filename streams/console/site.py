@@ -25,6 +25,9 @@ Send = Callable[[str, list[dict[str, Any]], int], Sent]
 It raises OperateError.
 """
 
+TopicEnds = Callable[[str], Mapping[int, int]]
+"""Asks Kafka for the end of each partition of an input (without prefix). Raises OperateError."""
+
 
 @dataclass(frozen=True, slots=True)
 class Console:
@@ -42,6 +45,7 @@ class Console:
     clock: Callable[[], int]
     key: bytes
     send: Send
+    ends: TopicEnds
     letters: LetterDesk
     aside: Aside
     peers: Peers = field(default_factory=Peers)

@@ -176,6 +176,22 @@ WORDS: dict[str, tuple[str, str]] = {
         "{actor} turned it off since. If that shall end, turn it under Switches.",
         "{actor} 此后已将其关闭。如需打开，请在“开关”中操作。",
     ),
+    "error.said_since": (
+        "{account}: {actor} said {command} since this was prepared. Nothing was sent: prepare it"
+        " again.",
+        "{account}：{actor} 在此之后发出了 {command}。未发送任何内容，请重新准备。",
+    ),
+    "error.unread": (
+        "The index has not yet read {count} records of what was said last, so nothing that ends a"
+        " protection is sent from here. Try again in a few seconds; if it stays, look after"
+        " `byline index`. The command line does not need it.",
+        "索引尚有 {count} 条最新记录未读，因此不能从这里发出任何解除保护的指令。请几秒后再试；"
+        "如持续，请检查 `byline index`。命令行不受影响。",
+    ),
+    "error.maker": (
+        "{actor}, who prepared it, may no longer give orders. Nothing was sent.",
+        "准备者 {actor} 已无下达指令的权限。未发送任何内容。",
+    ),
     "error.not_yet": (
         "The index has not yet read it. Try again in a few seconds.",
         "索引尚未读到，请几秒后再试。",

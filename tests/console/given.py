@@ -103,6 +103,7 @@ class ConsoleGround:
     roles: dict[str, Who] = field(default_factory=lambda: dict(ROLES))
     sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     failing: Exception | None = None
+    ends: dict[str, dict[int, int]] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     letters: LettersOfTest = field(default_factory=LettersOfTest)
     commands: CommandsOfTest = field(default_factory=CommandsOfTest)
@@ -116,6 +117,7 @@ class ConsoleGround:
             lambda: self.now,
             b"k" * 32,
             self._send,
+            lambda topic: self.ends.get(topic, {}),
             cast(LetterDesk, self.letters),
             Aside(self.engine, self.folder, lambda: self.now, self.commands),
             Peers((network(PROXY),), tokens=(network(GATEWAY),)),

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -10,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from schemas.enums import Command, ControlReason, Switch
 from streams.console import orders, proposals, settling, zones
 from streams.console.orders import CONTROLS, SWITCHES, Wish
+from streams.console.outdated import known_up_to, refuse_outdated
 from streams.console.pages import letters
 from streams.console.progress import progress, turned_since, undoing
 from streams.console.proposals import PROPOSED_FOR_MS, Proposal, State
@@ -58,12 +60,10 @@ def preview(asked: PageRequest) -> Response:
     if what == CONTROLS:
         wish = _control(asked)
     elif what == SWITCHES:
-        wish = orders.switch(
-            asked.said("switch"),
-            asked.said("scope"),
-            asked.said("on") == "on",
-            asked.said("reason"),
-        )
+        if asked.said("on") not in ("on", "off"):
+            raise PageRefusal(400, "error.choice")
+        turn = asked.said("on") == "on"
+        wish = orders.switch(asked.said("switch"), asked.said("scope"), turn, asked.said("reason"))
     elif what == LETTERS:
         wish = letters.wish_of(asked)
     else:
@@ -95,13 +95,19 @@ def _time(asked: PageRequest, name: str) -> str | None:
         raise PageRefusal(400, "error.time") from None
 
 
-def _kept(asked: PageRequest, wish: Wish, more: dict[str, Any]) -> Response:
+def _kept(
+    asked: PageRequest, wish: Wish, more: dict[str, Any], own: Mapping[int, int] = {}
+) -> Response:
+    """Keeps a preview. `own`: the ends of what this person sent, which he knows in any case."""
     if wish.topic == LETTERS:
         try:
             counts = settling.dry_run(asked.console, wish, asked.actor, asked.now)
         except OperateError as error:
             raise PageRefusal(503, "error.kafka_asked", why=str(error)) from None
     else:
+        seen = known_up_to(asked, wish)
+        seen |= {it: max(end, seen.get(it, 0)) for it, end in own.items()}
+        more = {**more, "seen": seen}
         with reading(asked.console.engine) as connection:
             faults = orders.refused(connection, wish, asked.actor, asked.now)
             if faults:
@@ -165,6 +171,7 @@ def send(asked: PageRequest) -> Response:
     if found.state is State.SENDING:
         # The console or Kafka stopped while it sent: send the same records again.
         return _sent(asked, found)
+    refuse_outdated(asked, found.wish, found.seen)
     if asked.console.settings.require_approvals and found.wish.wants_approval:
         until = asked.now + PROPOSED_FOR_MS
         _moved(asked, found, State.PREPARED, State.PROPOSED, expires_at=until)
@@ -177,7 +184,16 @@ def approve(asked: PageRequest) -> Response:
     found = _of_another(asked)
     if found.state is State.SENDING and found.decided_by == asked.actor:
         return _sent(asked, found)
+    if not _may_order(asked, found.actor):
+        raise PageRefusal(409, "error.maker", actor=found.actor)
+    refuse_outdated(asked, found.wish, found.seen)
     return _decided(asked, found, State.PROPOSED)
+
+
+def _may_order(asked: PageRequest, actor: str) -> bool:
+    """Whether the roles file still lets a person give orders."""
+    holders = asked.console.roles().values()
+    return any(it.actor == actor and Role.OPERATOR in it.roles for it in holders)
 
 
 def decline(asked: PageRequest) -> Response:
@@ -202,12 +218,14 @@ def undo(asked: PageRequest) -> Response:
     if found.state is not State.SENT or not wish.can_be_undone:
         raise PageRefusal(409, "error.undo")
     if wish.topic == SWITCHES:
+        own = found.outcome["ends"]["0"]
         with reading(asked.console.engine) as connection:
-            since = turned_since(connection, wish, found.outcome["ends"]["0"])
+            since = turned_since(connection, wish, own)
         if since is not None:
             key = "error.turned_on" if since.on else "error.turned_off"
             raise PageRefusal(409, key, actor=since.actor)
-        return _kept(asked, orders.switch(wish.word, wish.scope, not wish.on, wish.reason), {})
+        back = orders.switch(wish.word, wish.scope, not wish.on, wish.reason)
+        return _kept(asked, back, {}, {0: own})
     sent = wish.values(found.actor, found.decided_at or asked.now, found.approved_by)
     with reading(asked.console.engine) as connection:
         plan = undoing(connection, wish.accounts, {it["control_id"] for it in sent}, asked.now)
