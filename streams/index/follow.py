@@ -37,7 +37,8 @@ def now_ms() -> int:
 class Indexer:
     """Reads the topics into one database, until `stopping` is set or the present ends are reached.
 
-    `say` prints one line for a person. `records`: how many were read.
+    `say` prints one line for a person. `records`: how many were read. `unreadable`: how many of
+    them are in no table, because they cannot be decoded or a column has no place for them.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Indexer:
         self.stopping = asyncio.Event() if stopping is None else stopping
         self.on_ready: Callable[[], Awaitable[None]] | None = None
         """Called once the tables exist."""
-        self.records = 0
+        self.records = self.unreadable = 0
         self._as_of: int | None = None
         self._reading = False
         self._rebuild = False
@@ -195,9 +196,19 @@ class Indexer:
         await self._written()
         fresh = {"as_of": self._as_of, "behind": behind, "written_at": now_ms()}
         self.records += batch.count
+        self._tell_unreadable(batch)
         self._writing = asyncio.create_task(
             asyncio.to_thread(self._writer.write, batch.rows, batch.moved, fresh)
         )
+
+    def _tell_unreadable(self, batch: Batch) -> None:
+        known = self._writer.positions
+        counts = {it: at.unreadable - known[it].unreadable for it, at in batch.moved.items()}
+        found = sorted({topic for (topic, _), count in counts.items() if count})
+        if found:
+            count = sum(counts.values())
+            self.unreadable += count
+            self._say(f"{count} records cannot be read and are skipped, of {', '.join(found)}")
 
     async def _written(self) -> None:
         writing, self._writing = self._writing, None

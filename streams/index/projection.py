@@ -3,16 +3,25 @@
 Outputs, decisions and dead letters are Byline's own. Records that others wrote (`words`, `acks`)
 are decoded to the contract's fields: numbers, times, ids and values of closed lists. They are
 stored only if key and value agree. So no free text of others gets into the index.
+
+A record with a number or text for which a column has no place is undecodable: the limits stand
+beside each field (`fitting.py`), so that no record makes the database refuse a whole batch.
 """
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
 
-from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, AckOutcome, ControlReason
+from schemas.enums import (
+    ACCOUNT_ID_PATTERN,
+    PLATFORM_PATTERN,
+    AckOutcome,
+    ControlReason,
+    Event,
+)
 from schemas.topics import (
     CHANGELOGS,
     DEAD_LETTERS,
@@ -24,12 +33,24 @@ from schemas.topics import (
     Topic,
 )
 from streams.core.inputs.decode import DECODERS, Actor, DecodedSwitchChange, Identifier, instant_of
+from streams.core.inputs.letters import refused_reason, refused_topic
 from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
 from streams.core.model.instants import milliseconds
+from streams.index import fitting
+from streams.index.fitting import (
+    Number,
+    Offset,
+    PartitionNumber,
+    Text8,
+    Text16,
+    Text32,
+    Text64,
+    Text128,
+)
 from streams.index.rows import Rows
 from streams.index.work import NO_WORK, work_of
-from streams.operate.account_states import RESERVED, interesting
+from streams.operate.account_states import RESERVED, check_reserved, interesting
 from streams.operate.audit.records import Record
 
 ACCOUNTS = CHANGELOGS[0]
@@ -43,24 +64,26 @@ READ: tuple[Topic, ...] = (
 _NEXT = b"#next"
 _KEPT = RESERVED | {_NEXT}
 _KEY = re.compile(f"({PLATFORM_PATTERN[1:-1]}):({ACCOUNT_ID_PATTERN[1:-1]})".encode())
+_OBLIGES = frozenset({str(Event.THROTTLE_APPLIED), str(Event.THROTTLE_LIFTED)})
 _SCOPE = re.compile(rf"\*|{PLATFORM_PATTERN[1:-1]}")
 
 
 class _Event(Struct, gc=False):
-    event_id: str
-    event: str
-    sequence: int
-    platform: str
-    account_id: str
-    cycle: int
-    invitation_id: str
-    mode: str
+    event_id: Text128
+    event: Text32
+    sequence: Number
+    platform: Text32
+    account_id: Text64
+    cycle: Number
+    invitation_id: Text128
+    mode: Text8
     decided_at: datetime
-    reason: str
-    surface: str | None = None
-    throttle_id: str | None = None
-    phase: str | None = None
-    field: str | None = None
+    reason: Text32
+    surface: Text32 | None = None
+    level: Text32 | None = None
+    throttle_id: Text128 | None = None
+    phase: Text128 | None = None
+    field: Text32 | None = None
     deadline_at: datetime | None = None
 
 
@@ -68,44 +91,55 @@ class _Transition(Struct, gc=False):
     machine: str
     from_state: str
     to_state: str
+    input: str
+
+
+class _Deferral(Struct, gc=False):
+    event: str
+    by: list[str]
+
+
+class _Cause(Struct, gc=False):
+    topic: str | None = None
+    offset: Number | None = None
 
 
 class _Facts(Struct, gc=False):
-    field: str | None = None
+    field: Text32 | None = None
 
 
 class _Decision(Struct, gc=False):
-    kind: str
-    number: int
+    kind: Text16
+    number: Number
     now: datetime
-    platform: str | None = None
-    account_id: str | None = None
-    policy_version: int | None = None
+    platform: Text32 | None = None
+    account_id: Text64 | None = None
+    policy_version: Number | None = None
     cause: Raw = Raw(b"null")
     facts: Raw = Raw(b"{}")
     transitions: Raw = Raw(b"[]")
     deferrals: Raw = Raw(b"[]")
-    ignored: str | None = None
+    ignored: Text32 | None = None
     cluster_changed: datetime | None = None
 
 
 class _Letter(Struct, gc=False):
     topic: str
-    partition: int
-    offset: int
+    partition: PartitionNumber
+    offset: Offset
     timestamp: datetime
     reason: str
-    value_bytes: int
+    value_bytes: Number
     refused_at: datetime
-    field: str | None = None
-    last_offset: int | None = None
+    field: Text32 | None = None
+    last_offset: Number | None = None
 
 
 class _Settlement(Struct, gc=False):
-    settled: str
+    settled: Literal["redriven", "dismissed"]
     topic: str
-    partition: int
-    offset: int
+    partition: PartitionNumber
+    offset: Offset
     actor: Actor
     reason: ControlReason
     at: datetime
@@ -121,8 +155,8 @@ class _Ack(Struct, gc=False):
 
 
 class _Policy(Struct, gc=False):
-    platform: str
-    version: int
+    platform: Text32
+    version: Number
 
 
 _events = msgspec.json.Decoder(_Event)
@@ -132,6 +166,8 @@ _settlements = msgspec.json.Decoder(_Settlement)
 _acks = msgspec.json.Decoder(_Ack)
 _policies = msgspec.json.Decoder(_Policy)
 _transitions = msgspec.json.Decoder(list[_Transition])
+_deferrals = msgspec.json.Decoder(list[_Deferral])
+_causes = msgspec.json.Decoder(_Cause)
 _facts = msgspec.json.Decoder(_Facts)
 _encode = msgspec.json.Encoder().encode
 
@@ -170,7 +206,7 @@ def project(record: Record, rows: Rows, full_prefix: str) -> None:
     elif topic == THROTTLE_ACKS.name:
         _ack(record, rows)
     elif topic == POLICIES.name and record.key is not None:
-        _policy(record, record.key.decode(), value or b"", rows)
+        _policy(record, fitting.plain_key(record.key), value or b"", rows)
 
 
 _OUTPUTS = frozenset(topic.name for topic in OUTPUTS)
@@ -178,15 +214,19 @@ _INPUTS = frozenset(topic.name for topic in _WORDS)
 
 
 def _event(record: Record, rows: Rows) -> None:
-    raw = record.value or b""
+    raw = fitting.flat_json(record.value or b"")
     it = _events.decode(raw)
+    fitting.hold_parts(it.event, it.surface, it.level, it.reason, it.field)
+    if it.surface is None and it.event in _OBLIGES:
+        raise fitting.UnfitError("a restriction of no surface")
+    decided_at, text = milliseconds(it.decided_at), raw.decode()
+    deadline_at = None if it.deadline_at is None else milliseconds(it.deadline_at)
     account = f"{it.platform}:{it.account_id}"
-    decided_at = milliseconds(it.decided_at)
     rows.events.append(
         (
             *(record.topic, record.partition, record.offset, account, it.platform, it.mode),
             *(it.event, it.sequence, it.cycle, it.reason, it.surface, it.event_id),
-            *(it.throttle_id, decided_at, raw.decode()),
+            *(it.throttle_id, decided_at, text),
         )
     )
     about = rows.cycle(account, it.invitation_id)
@@ -203,12 +243,12 @@ def _event(record: Record, rows: Rows) -> None:
         about[mark] = decided_at
     if it.phase is not None:
         about["phase"], about["field"] = it.phase, it.field
-    if it.deadline_at is not None:
-        about["deadline_at"] = milliseconds(it.deadline_at)
+    if deadline_at is not None:
+        about["deadline_at"] = deadline_at
 
 
 def _decision(record: Record, rows: Rows) -> None:
-    raw = record.value or b""
+    raw = fitting.plain_json(record.value or b"")
     it = _decisions.decode(raw)
     now = milliseconds(it.now)
     if it.kind != "decision":
@@ -216,12 +256,19 @@ def _decision(record: Record, rows: Rows) -> None:
             place = (record.partition, record.offset)
             rows.log.append((*place, it.kind, it.number, now, raw.decode()))
         return
+    if it.platform is None or it.account_id is None:
+        raise fitting.UnfitError("a decision about no account")
     account = f"{it.platform}:{it.account_id}"
     facts, transitions = bytes(it.facts), bytes(it.transitions)
     eligible, field = False, None
-    if b'"DWELLING"' in transitions:
-        eligible = any(_eligible(one) for one in _transitions.decode(transitions))
+    cause = _causes.decode(it.cause)
+    if (cause.topic is None) != (cause.offset is None):
+        raise fitting.UnfitError("a cause without a place")
+    if transitions != b"[]":
+        eligible = any(map(_eligible, _transitions.decode(transitions)))
         field = _facts.decode(facts).field if eligible else None
+    if it.deferrals != b"[]":
+        _deferrals.decode(it.deferrals)
     closed = b'"closed":true' in facts
     rows.decisions.append(
         (
@@ -274,18 +321,20 @@ def _named(it: Any) -> str:
 
 
 def _letter(record: Record, rows: Rows, full_prefix: str) -> None:
-    if b'"settled"' in (record.value or b""):
+    raw = fitting.plain_json(record.value or b"")
+    if b'"settled"' in raw:
         _settlement(record, rows, full_prefix)
         return
-    it = _letters.decode(record.value or b"")
-    key = record.key or b""
-    match = _KEY.fullmatch(key)
+    it = _letters.decode(raw)
+    key = fitting.plain_key(record.key or b"")
+    match = _KEY.fullmatch(record.key or b"")
     platform = match[1].decode() if match else None
-    origin = it.topic.removeprefix(full_prefix)
+    origin = refused_topic(it.topic, full_prefix)
+    reason = refused_reason(it.reason)
     rows.letters.append(
         (
-            *(record.partition, record.offset, key.decode(), key.decode() if match else None),
-            *(platform, origin, it.partition, it.offset, it.last_offset, it.reason, it.field),
+            *(record.partition, record.offset, key, key if match else None),
+            *(platform, origin, it.partition, it.offset, it.last_offset, reason, it.field),
             *(it.value_bytes, milliseconds(it.timestamp), milliseconds(it.refused_at), False),
         )
     )
@@ -293,7 +342,7 @@ def _letter(record: Record, rows: Rows, full_prefix: str) -> None:
 
 def _settlement(record: Record, rows: Rows, full_prefix: str) -> None:
     it = _settlements.decode(record.value or b"")
-    origin = it.topic.removeprefix(full_prefix)
+    origin = refused_topic(it.topic, full_prefix)
     rows.settlements.append(
         (
             *(record.partition, record.offset, origin, it.partition, it.offset),
@@ -316,7 +365,9 @@ def _ack(record: Record, rows: Rows) -> None:
 
 
 def _policy(record: Record, digest: str, value: bytes, rows: Rows) -> None:
-    it = _policies.decode(value)
+    it = _policies.decode(fitting.plain_json(value))
+    if len(digest) > fitting.DIGEST_LENGTH:
+        raise fitting.UnfitError("a key that is no digest")
     place = (record.offset, record.timestamp)
     rows.policies[digest] = (it.platform, it.version, *place, value.decode())
 
@@ -326,13 +377,17 @@ def _state(record: Record, rows: Rows) -> None:
     key = record.key
     if key is None or (key[:1] == b"#" and key not in _KEPT):
         return
-    at = (record.partition, key.decode())
+    at = (record.partition, fitting.plain_key(key))
+    if len(at[1]) > fitting.MOST_KEY:
+        raise fitting.UnfitError("a key that is too long")
     if record.value is None:
         rows.states[at] = None
         return
     live, watched, work = None, False, NO_WORK
+    check_reserved(key, record.value)
     if key[:1] not in (b"#", b"~"):
         account = decode_account(record.value)
         live, watched = int(account.live.state), interesting(account)
         work = work_of(account, at[1]) if watched else work
+        fitting.hold_numbers(work.due_at, work.waits_since, work.unclear_since, work.appeal_since)
     rows.states[at] = (record.offset, record.timestamp, live, watched, record.value, *work)

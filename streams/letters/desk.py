@@ -11,10 +11,9 @@ from streams.letters import settle
 from streams.letters.masked import masked
 from streams.letters.origins import fetch
 from streams.letters.producer import redrive_producer
-from streams.letters.reading import origin_of, read_letters
+from streams.letters.reading import NoLetterError, origin_of, read_letters
 from streams.operate.acl import Permission, permissions
 from streams.operate.clients import consumer
-from streams.operate.errors import UsageError
 from streams.operate.role_rights import refuse_lacking, refuse_lacking_on
 from streams.settings import Settings
 
@@ -29,15 +28,15 @@ class LetterDesk:
         self._settings = settings
 
     def shown(self, place: str) -> dict[str, Any]:
-        """Returns a refused record, masked. Raises UsageError if no dead letter speaks of it."""
+        """Returns a refused record, masked. Raises NoLetterError if no dead letter speaks of it."""
 
         async def run() -> dict[str, Any]:
             async with consumer(self._settings) as client:
                 letter = (await read_letters(client, self._settings)).get(origin_of(place))
                 if letter is None:
-                    raise UsageError(f"{place}: no dead letter speaks of it")
-                topic = self._settings.topic_prefix + letter.origin.topic
-                await refuse_lacking_on(client._client, [topic], ("Read",))
+                    raise NoLetterError(f"{place}: no dead letter speaks of it")
+                topics = {self._settings.topic_prefix + letter.origin.topic} if letter.named else ()
+                await refuse_lacking_on(client._client, topics, ("Read",))
                 return masked(await anext(fetch(client, self._settings, [letter])))
 
         return asyncio.run(run())

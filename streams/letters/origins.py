@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from streams.core.inputs.letters import UNKNOWN
 from streams.core.model.ids import key_name, keyed_digest
 from streams.kafka.consumer import TolerantConsumer
 from streams.letters.reading import UNREADABLE_BATCH, Letter
@@ -41,6 +42,8 @@ async def fetch(
     for letter in letters:
         if letter.reason == UNREADABLE_BATCH:
             yield _gone(letter, "its batch cannot be unpacked")
+        elif letter.origin.topic == UNKNOWN:
+            yield _gone(letter, "it names no input of Byline's")
         else:
             topic = settings.topic_prefix + letter.origin.topic
             by_place[TopicPartition(topic, letter.origin.partition)].append(letter)

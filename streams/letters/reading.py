@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from schemas.topics import DEAD_LETTERS
+from streams.core.inputs.letters import UNKNOWN, refused_reason, refused_topic
 from streams.core.inputs.plain import UNREADABLE
+from streams.core.model.instants import rfc3339
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.audit.records import Record, millis
@@ -18,8 +20,12 @@ from streams.settings import Settings
 UNREADABLE_BATCH = "unreadable_batch"
 
 
+class NoLetterError(UsageError):
+    """No dead letter speaks of the place that somebody named."""
+
+
 class Origin(NamedTuple):
-    """The place of a refused record. `topic` is without prefix."""
+    """The place of a refused record. `topic` is without prefix; UNKNOWN: it is none of an input."""
 
     topic: str
     partition: int
@@ -50,6 +56,11 @@ class Letter(NamedTuple):
     digest_key: str | None = None
 
     @property
+    def named(self) -> bool:
+        """Whether it names an input. What anybody forged may not: then it can only be dismissed."""
+        return self.origin.topic != UNKNOWN
+
+    @property
     def platform(self) -> str | None:
         """The platform in the letter's key; None if the key is a digest."""
         name, colon, _ = self.key.decode(errors="replace").partition(":")
@@ -58,8 +69,8 @@ class Letter(NamedTuple):
 
 class _Read(Struct):
     topic: str
-    partition: int
-    offset: int
+    partition: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    offset: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     reason: str | None = None
     field: str | None = None
     value_digest: str | None = None
@@ -67,7 +78,7 @@ class _Read(Struct):
     value_bytes: int = 0
     refused_at: str = ""
     last_offset: int | None = None
-    settled: str | None = None
+    settled: Literal["redriven", "dismissed"] | None = None
 
 
 _decoder = msgspec.json.Decoder(_Read)
@@ -117,7 +128,7 @@ class Letters:
             it = _decoder.decode(record.value or b"")
         except UNREADABLE:
             return
-        origin = Origin(it.topic.removeprefix(self.prefix), it.partition, it.offset)
+        origin = Origin(refused_topic(it.topic, self.prefix), it.partition, it.offset)
         if it.settled is not None:
             known = self._letters.get(origin)
             if known is not None:
@@ -127,11 +138,11 @@ class Letters:
                 origin,
                 record.key or b"",
                 record.partition,
-                it.reason,
+                refused_reason(it.reason),
                 it.field,
                 it.value_digest,
                 it.value_bytes,
-                it.refused_at,
+                _time_of(it.refused_at, record),
                 it.last_offset,
                 digest_key=it.digest_key,
             )
@@ -143,6 +154,15 @@ class Letters:
     def matching(self, wanted: Filter) -> list[Letter]:
         """Returns the letters that a filter selects, ordered by place of the refused record."""
         return sorted(it for it in self._letters.values() if wanted.takes(it))
+
+
+def _time_of(text: str, record: Record) -> str:
+    """Returns when a letter says that it was written; the record's own time if it says none."""
+    try:
+        millis(text)
+    except (ValueError, OverflowError):
+        return rfc3339(record.timestamp)
+    return text
 
 
 async def read_letters(client: TolerantConsumer, settings: Settings) -> Letters:

@@ -17,7 +17,7 @@ from streams.core.model.instants import rfc3339
 from streams.kafka.consumer import TolerantConsumer
 from streams.letters.origins import Found, fetch
 from streams.letters.producer import RedriveProducer, in_transaction
-from streams.letters.reading import Filter, Letter, read_letters
+from streams.letters.reading import Filter, Letter, NoLetterError, read_letters
 from streams.operate.errors import UsageError
 from streams.operate.role_rights import refuse_lacking_on
 from streams.operate.send import in_use, known_platforms, partition_of
@@ -117,7 +117,7 @@ async def redrive(
     `producer`: None for a dry run. Raises NoRightError before anything is sent.
     """
     letters, done = await _open_letters(client, settings, order)
-    topics = {settings.topic_prefix + it.origin.topic for it in letters}
+    topics = {settings.topic_prefix + it.origin.topic for it in letters if it.named}
     needed = ("Read",) if producer is None else ("Read", "Write")
     await refuse_lacking_on(client._client, topics, needed)
     named = {it.platform or "" for it in letters} - {""}
@@ -167,13 +167,14 @@ async def _open_letters(
     """Returns the selected letters that are not settled.
 
     Raises:
-        UsageError: a place has no dead letter, or its only letter is settled already.
+        NoLetterError: a place has no dead letter.
+        UsageError: its only letter is settled already.
     """
     known = await read_letters(client, settings)
     for origin in sorted(order.wanted.origins):
         letter = known.get(origin)
         if letter is None:
-            raise UsageError(f"{origin}: no dead letter speaks of it")
+            raise NoLetterError(f"{origin}: no dead letter speaks of it")
         if letter.settled is not None and len(order.wanted.origins) == 1 and not order.again:
             raise UsageError(f"{origin}: settled already ({letter.settled})")
     matching = known.matching(order.wanted)

@@ -6,7 +6,7 @@ Only accounts that an operator may have to act on are kept, so that millions fit
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -37,6 +37,13 @@ UNRESTRICTED = frozenset(
 
 RESERVED = frozenset({BRAKES, CAPS, GUARDS, CLUSTER, ADOPTED})
 """Changelog keys of a partition's own state, which concerns all of its accounts."""
+_DECODERS: dict[bytes, msgspec.msgpack.Decoder[Any]] = {
+    BRAKES: msgspec.msgpack.Decoder(Switches),
+    CAPS: msgspec.msgpack.Decoder(Caps),
+    GUARDS: msgspec.msgpack.Decoder(GuardBook),
+    CLUSTER: msgspec.msgpack.Decoder(ClusterChange),
+    ADOPTED: msgspec.msgpack.Decoder(dict[str, Adopted]),
+}
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
@@ -177,6 +184,12 @@ def interesting(account: Account) -> bool:
     """Returns whether an operator may have to act on the account."""
     appeals = account.heard is not None and bool(account.heard.appeals)
     return account.live.state in UNRESTRICTED or appeals or is_unclear(account)
+
+
+def check_reserved(key: bytes, value: bytes) -> None:
+    """Raises MsgspecError if this is not the value of a key in RESERVED; other keys may be any."""
+    if key in _DECODERS:
+        _DECODERS[key].decode(value)
 
 
 def _load(raw: dict[bytes, bytes], key: bytes, kind: type[_S]) -> _S:

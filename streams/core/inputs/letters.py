@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from schemas.cures import CURES
-from schemas.enums import MAX_VALUE_BYTES
-from schemas.inputs import InputName
+from schemas.enums import MAX_VALUE_BYTES, Refused
+from schemas.inputs import INPUT_MODELS, InputName
 from streams.core.inputs.batches import UnreadableBatch
 from streams.core.inputs.checks import valid_key
 from streams.core.inputs.plain import Refusal, read_plain
@@ -15,6 +15,9 @@ from streams.core.model.instants import rfc3339
 from streams.core.model.ports import Headers, InputRecord
 
 HEADERS: Headers = (("content-type", b"application/json"),)
+UNKNOWN = "unknown"
+"""Stands for a topic or reason of a dead letter that is in no list, so that it is not repeated."""
+_REASONS = frozenset(map(str, Refused))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -90,3 +93,17 @@ def _other(stated: Any, named: str) -> bool:
     if isinstance(stated, int) and not isinstance(stated, bool):
         return str(stated) != named
     return isinstance(stated, str) and stated != named
+
+
+def refused_topic(topic: str, prefix: str) -> str:
+    """Returns the input that a dead letter or its mark names, without prefix; UNKNOWN: none.
+
+    `topic`: its full name, of a record that anybody may have written who may write there.
+    """
+    name = topic.removeprefix(prefix)
+    return name if name in INPUT_MODELS else UNKNOWN
+
+
+def refused_reason(reason: str) -> str:
+    """Returns the reason that a dead letter states; UNKNOWN: it is none of Byline's."""
+    return reason if reason in _REASONS else UNKNOWN

@@ -390,7 +390,7 @@ _ARRAY_16 = 0xDC
 def decode_account(raw: bytes) -> Account:
     """Decodes an account, and converts a record of the first edition."""
     account = _decode_account(raw)
-    if raw[2] > _FIRST_EDITION_FIELDS and raw[0] == _ARRAY_16:
+    if raw[0] == _ARRAY_16 and raw[2] > _FIRST_EDITION_FIELDS:
         return account
     if account.heard is None and _of_first_edition(account):
         carry_over(account)
