@@ -12,6 +12,7 @@ import typer
 from schemas.enums import Command, ControlReason
 from schemas.topics import DEAD_LETTERS
 from streams.cli.bare import renamed
+from streams.cli.names import Actor, AppealId, ApprovedBy, BulkId
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.bulk import (
@@ -21,6 +22,7 @@ from streams.operate.bulk import (
     accounts_in,
     checked,
     default_bulk_id,
+    refuse_ending_no_hold,
     way_back,
     within,
 )
@@ -36,17 +38,13 @@ app = typer.Typer(
 )
 
 Accounts = Annotated[list[str], typer.Argument(metavar="PLATFORM:ACCOUNT…")]
-Actor = Annotated[str, typer.Option(help="Who says it: an opaque id, no name.")]
 Reason = Annotated[ControlReason, typer.Option(help="Why.")]
 ExpiresAt = Annotated[str | None, typer.Option(help="RFC 3339: when a hold ends by itself.")]
 Until = Annotated[str | None, typer.Option(help="RFC 3339: the new deadline of an extension.")]
-ApprovedBy = Annotated[str | None, typer.Option(help="The second of two people.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Validate only.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only counted.")]
 _RENAMED = renamed(at_most="max-accounts")
 MaxAccounts = Annotated[int, typer.Option(min=1, help="Refuse when it names more accounts.")]
-AppealId = Annotated[str | None, typer.Option(help="Which appeal; none is the one without id.")]
-BulkId = Annotated[str | None, typer.Option(help="Default: derived from what is said.")]
 
 LOOK_SECONDS = 60.0
 ENDS_SECONDS = 5.0
@@ -152,6 +150,7 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Undo a bulk of holds by unholds; list accounts where that is impossible. Needs --yes."""
+    refuse_ending_no_hold(reason)
     chosen, now = settings(without_policies=True), _now()
     way = asyncio.run(_way_back(chosen, bulk_id, now))
     if not as_json:

@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 
 from schemas.cures import CURES
 from schemas.enums import Refused
-from streams.cli.control import Actor, Reason, Yes
-from streams.cli.names import OfPlatform, OfTopic
+from streams.cli.control import Reason, Yes
+from streams.cli.names import Actor, OfPlatform, OfTopic
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.cli.source import FromKafka, index_engine, now_ms
 from streams.cli.times import time_of

@@ -1,4 +1,4 @@
-"""Options that name a platform or a topic, and refuse a misspelt name with a hint."""
+"""Options that name a platform, a topic or an id, and refuse what is none, with a hint."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ import typer
 from schemas.topics import INPUTS
 from streams.cli.output import settings
 from streams.operate.errors import UsageError
+from streams.operate.ids import actor_id, other_id
 from streams.policies.scalars import nearest
 
 
@@ -35,9 +36,26 @@ def _topic(word: str | None) -> str | None:
     raise UsageError(f"--topic {word}: there is no such input; {hint}")
 
 
+def _actor(option: typer.CallbackParam, word: str | None) -> str | None:
+    return None if word is None else actor_id(option.opts[0], word)
+
+
+def _identifier(option: typer.CallbackParam, word: str | None) -> str | None:
+    return None if word is None else other_id(option.opts[0], word)
+
+
 OfPlatform = Annotated[
     str | None, typer.Option("--platform", help="Of one platform alone.", callback=_platform)
 ]
 OfTopic = Annotated[
     str | None, typer.Option("--topic", help="An input, without prefix.", callback=_topic)
+]
+Actor = Annotated[str, typer.Option(help="Who says it: an opaque id, no name.", callback=_actor)]
+ApprovedBy = Annotated[str | None, typer.Option(help="The second of two people.", callback=_actor)]
+AppealId = Annotated[
+    str | None,
+    typer.Option(help="Which appeal; none is the one without id.", callback=_identifier),
+]
+BulkId = Annotated[
+    str | None, typer.Option(help="Default: derived from what is said.", callback=_identifier)
 ]

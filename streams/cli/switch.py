@@ -12,6 +12,7 @@ import typer
 from schemas.enums import ControlReason, Switch
 from schemas.inputs import SwitchChange
 from streams.cli.bare import renamed
+from streams.cli.names import Actor
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.audit.records import iso, stamp
@@ -74,7 +75,7 @@ def _command(switch: Switch) -> Callable[..., None]:
     def run(
         turn: OnOff,
         scope: Annotated[str, typer.Option(help="A platform, or '*' for all.")],
-        actor: Annotated[str, typer.Option(help="Who turns it: an opaque id, no name.")],
+        actor: Actor,
         reason: Annotated[ControlReason, typer.Option(help="Why.")],
         dry_run: Annotated[
             bool,

@@ -19,6 +19,7 @@ from streams.letters.origins import Found, fetch
 from streams.letters.producer import RedriveProducer, in_transaction
 from streams.letters.reading import Filter, Letter, NoLetterError, read_letters
 from streams.operate.errors import UsageError
+from streams.operate.ids import actor_id
 from streams.operate.role_rights import refuse_lacking_on
 from streams.operate.send import in_use, known_platforms, partition_of
 from streams.operate.send_check import CheckedLine, LineChecker, Rejection
@@ -39,6 +40,9 @@ class SettlementOrder:
     the value to send instead. `rekey`: a record whose key does not match its value gets the key
     that matches. `again`: it may have been carried out before, so a letter that is settled already
     is no mistake.
+
+    Raises:
+        UsageError: the actor is no actor's id: it would stand in every mark.
     """
 
     actor: str
@@ -48,6 +52,9 @@ class SettlementOrder:
     through: tuple[str, ...] = ()
     rekey: bool = False
     again: bool = False
+
+    def __post_init__(self) -> None:
+        actor_id("the actor", self.actor)
 
 
 class Again(NamedTuple):

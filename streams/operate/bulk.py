@@ -24,6 +24,8 @@ MAX_ACCOUNTS = 1_000
 
 NEEDS_UNTIL = frozenset({Command.EXTEND})
 MAY_EXPIRE = frozenset({Command.HOLD})
+ENDS_NO_HOLD = ControlReason.APPEAL
+"""An unhold for this reason ends the mark of an upheld appeal, and no hold (CONTRACT.md)."""
 ON_APPEALS = frozenset({Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.APPEAL_REJECTED})
 
 
@@ -165,7 +167,8 @@ class _SaidOf:
             self.counted = control.command
         else:
             self.others.hear(control)
-        if control.command in (Command.HOLD, Command.UNHOLD):
+        ends_a_hold = control.command is Command.UNHOLD and control.reason is not ENDS_NO_HOLD
+        if control.command is Command.HOLD or ends_a_hold:
             self.last, self.last_mine = control, mine
 
     def why_left(self, now: int) -> str | None:
@@ -179,6 +182,16 @@ class _SaidOf:
         if self.others.hold_at(now) is not None:
             return "was held before: an unhold would end that hold, too"
         return None
+
+
+def refuse_ending_no_hold(reason: ControlReason) -> None:
+    """Raises UsageError if an unhold for this reason would end no hold, so that it undoes none."""
+    if reason is ENDS_NO_HOLD:
+        raise UsageError(
+            f"--reason {reason.value}: an unhold for this reason ends no hold, it ends the"
+            " protection of accounts whose appeal was upheld; say why the holds end, like"
+            " error_correction"
+        )
 
 
 def way_back(records: Iterable[Record], bulk_id: str, now: int) -> UndoPlan:

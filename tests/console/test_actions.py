@@ -272,13 +272,19 @@ def test_progress_waits_for_the_workers(ground: ConsoleGround) -> None:
     assert "All partitions have read it" in browser.get(path).text
 
 
-def test_a_bulk_of_holds_is_taken_back_where_nobody_spoke_since(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("reason", "back_for"), [("incident", "incident"), ("appeal", "operator_request")]
+)
+def test_a_bulk_of_holds_is_taken_back_where_nobody_spoke_since(
+    tmp_path: Path, reason: str, back_for: str
+) -> None:
     recorded = Tape()
     for name in ("h1", "h2", "h3"):
         recorded.label("财经", name).reads(2000, name)
     there = ConsoleGround(filled(tmp_path, recorded), recorded.now, tmp_path)
     browser = there.signed_in("operator")
-    path = prepared(browser, **HOLD, account="weibo:h1 weibo:h2 weibo:h3")
+    said = {**HOLD, "reason": reason}
+    path = prepared(browser, **said, account="weibo:h1 weibo:h2 weibo:h3")
     pressed(browser, path, "send")
     early = pressed(browser, path, "undo")
     assert early.status_code == 409
@@ -300,6 +306,8 @@ def test_a_bulk_of_holds_is_taken_back_where_nobody_spoke_since(tmp_path: Path) 
         ("h1", "unhold"),
         ("h3", "unhold"),
     ]
+    # An unhold for the reason `appeal` would end no hold.
+    assert {it["reason"] for _, it in again.sent} == {back_for}
 
 
 def test_one_hold_is_not_taken_back_where_that_would_end_another_persons(tmp_path: Path) -> None:

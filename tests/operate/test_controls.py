@@ -133,6 +133,22 @@ def test_the_way_back_leaves_what_was_refused_and_hears_no_refused_word() -> Non
     assert way.left == (("weibo:refused", "its control was refused: nothing to take back"),)
 
 
+def test_an_unhold_that_ends_no_hold_does_not_take_the_way_back() -> None:
+    verdict = BulkOrder(Command.UNHOLD, "op.1", ControlReason.APPEAL, NOW)
+    said = [order(bulk_id="b1").value("weibo:a1"), verdict.value("weibo:a1")]
+    assert way_back(lay(*said), "b1", NOW).accounts == ("weibo:a1",)
+    said += [order(Command.UNHOLD).value("weibo:a1"), verdict.value("weibo:a1")]
+    assert dict(way_back(lay(*said), "b1", NOW).left) == {"weibo:a1": "unhold was said since"}
+
+
+def test_an_undo_that_would_end_no_hold_is_refused_before_anything_is_asked(byline: Byline) -> None:
+    said = ("control", "undo", "b7", "--actor", "op.1", "--reason", "appeal")
+    for more in ((), ("--yes",), ("--json",)):
+        refused = byline(*said, *more)
+        assert refused.code == 2
+        assert "an unhold for this reason ends no hold, it ends the protection" in refused.err
+
+
 def test_a_control_said_twice_counts_once_on_the_way_back() -> None:
     hold, unhold = order().value("weibo:a1"), order(Command.UNHOLD).value("weibo:a1")
     bulk = order(bulk_id="b1").value("weibo:a1")

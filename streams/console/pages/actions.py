@@ -23,6 +23,7 @@ from streams.index import tables
 from streams.index.database import reading
 from streams.index.fresh import freshness
 from streams.log_events import event
+from streams.operate.bulk import ENDS_NO_HOLD
 from streams.operate.errors import OperateError
 from streams.serve.roles import Role
 
@@ -236,8 +237,14 @@ def undo(asked: PageRequest) -> Response:
         raise PageRefusal(409, "error.undo_left", why="; ".join(left))
     bulk_id = None if wish.bulk_id is None else f"undo-{wish.bulk_id}"[:128]
     word, named = Command.UNHOLD.value, plan.accounts
-    back = orders.control(word, named, wish.reason, asked.actor, asked.now, bulk_id=bulk_id)
+    back = orders.control(word, named, _why_back(wish), asked.actor, asked.now, bulk_id=bulk_id)
     return _kept(asked, back, {"left": left})
+
+
+def _why_back(wish: Wish) -> str:
+    """Returns the reason of the unhold that takes a hold back: the hold's own if it ends a hold."""
+    ends_none = wish.reason == ENDS_NO_HOLD.value
+    return ControlReason.OPERATOR_REQUEST.value if ends_none else wish.reason
 
 
 def _moved(
