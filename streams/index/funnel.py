@@ -28,6 +28,9 @@ from streams.index.sums import (
     took_name,
 )
 
+MORE = 3
+"""A median is looked up by length where its class has at most so many times the period's rows."""
+
 
 @unique
 class By(StrEnum):
@@ -154,13 +157,8 @@ def _medians(connection: Connection, asked: Asked, span: str) -> Iterator[tuple[
     if asked.by is By.PLATFORM:
         for platform, classes in _classes(connection, asked, span).items():
             number, rank = _middle(classes)
-            # No length of a class is below 0, so that its bounds stand for the other conditions.
-            within = [
-                *_cycles(replace(asked, platform=platform), last),
-                length >= LENGTHS[number],
-                length < [*LENGTHS, LONGEST][number + 1],
-            ]
-            mine = select(length).where(and_(*within)).order_by(length)
+            every = _of_class(connection, asked, span, platform, number)
+            mine = _within(asked, span, platform, number, every <= MORE * classes.total())
             yield platform, connection.scalars(mine.offset(rank).limit(1)).one()
         return
     group = _group(asked, last, tables.cycles)
@@ -169,6 +167,30 @@ def _medians(connection: Connection, asked: Asked, span: str) -> Iterator[tuple[
         own = group.is_(None) if name is None else group == name
         lengths = select(length).where(and_(own, *limits)).order_by(length)
         yield name, connection.scalars(lengths.offset((count - 1) // 2).limit(1)).one()
+
+
+def _within(asked: Asked, span: str, platform: str, number: int, by_length: bool) -> Select[Any]:
+    """Selects the durations of a class that ended in the period, the shortest first.
+
+    `by_length`: by the index that has those of all times by their length; else by the one that has
+    those of all lengths by their end. No length of a class is below 0.
+    """
+    last, length, _ = _lengths(asked, span)
+    it = tables.cycles.c
+    mode: ColumnElement[str] = it.mode
+    name: ColumnElement[str] = it.platform
+    if not by_length:
+        length, mode, name = length + 0, tables.unsought(it.mode), tables.unsought(it.platform)
+    limits = [last >= asked.start, last < asked.end, mode == str(asked.mode), name == platform]
+    limits += [length >= LENGTHS[number], length < [*LENGTHS, LONGEST][number + 1]]
+    return select(length).where(and_(*limits)).order_by(length)
+
+
+def _of_class(connection: Connection, asked: Asked, span: str, platform: str, number: int) -> int:
+    """Returns how many durations of a class there are, whenever they ended."""
+    it, name = tables.sums.c, f"{took_name(asked.mode, span)}{number}"
+    mine = and_(it.kind == TOOK, it.platform == platform, it.name == name)
+    return int(connection.scalar(select(func.sum(it.count)).where(mine)) or 0)
 
 
 def _lengths(asked: Asked, span: str) -> tuple[Column[int], ColumnElement[int], list[Any]]:

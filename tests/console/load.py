@@ -301,7 +301,7 @@ def run(options: argparse.Namespace) -> bool:
             for line in each_alone(running, people, options.alone):
                 print(json.dumps(line), flush=True)
             return True
-        before = running.processor
+        before, load = running.processor, os.getloadavg()[0]
         found, memory = asyncio.run(looked(running, people, options.people))
         lines = list(found.lines())
         about = {
@@ -316,6 +316,7 @@ def run(options: argparse.Namespace) -> bool:
             "memory_at_the_end_mib": running.memory,
             "own_memory_at_the_end_mib": running.own_memory,
             "processor_share": round((running.processor - before) / (options.minutes * 60), 2),
+            "load_before": round(load, 1),
             "load": round(os.getloadavg()[0], 1),
         }
         for line in [*lines, about]:
@@ -337,7 +338,10 @@ def write(database: str, lines: list[dict[str, object]], about: dict[str, object
     ]
     columns = ("page", "asked", "p50_ms", "p95_ms", "p99_ms", "most_ms")
     says += [f"| {' | '.join(str(it[name]) for name in columns)} |" for it in lines]
-    says += ["", *(f"* {name}: {value}" for name, value in about.items())]
+    says += ["", *(f"* {name}: {value}" for name, value in about.items()), ""]
+    for name, most in WANTED.items():
+        held = "held" if float(str(lines[-1][name])) < most else "missed"
+        says.append(f"Wanted: `{name}` of all under {most:.0f}: {held}.")
     Path(__file__).with_name(f"load-{database}.md").write_text("\n".join(says) + "\n")
 
 

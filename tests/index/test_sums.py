@@ -190,6 +190,28 @@ def test_pages_over_periods_read_sums_and_not_what_they_count(tmp_path: Path) ->
         assert "<expr>>?" in plan, plan
 
 
+def test_a_short_period_is_not_looked_up_among_the_durations_of_all_times(tmp_path: Path) -> None:
+    engine, rows = empty(tmp_path), Rows()
+    for number in range(30):
+        about = rows.cycle(f"weibo:a{number}", "i")
+        about |= {"platform": "weibo", "mode": "enforce", "cycle": 1}
+        about |= {"issued_at": START + number * DAY, "delivered_at": START + number * DAY + HOUR}
+    with writing(engine) as connection:
+        sums.add(connection, sums.changes(connection, rows, FIRST))
+        Writer(engine).write_cycles(connection, rows)
+    plans = []
+    for days in (7, 40):
+        asked = asked_of(engine)
+        with reading(engine) as connection:
+            (line,) = funnel(connection, Asked(START - 8 * HOUR, START + days * DAY - 8 * HOUR))
+            assert line.medians["until_delivered"] == HOUR
+            ((statement, given),) = (it for it in asked if "FROM cycles" in it[0])
+            explained = f"EXPLAIN QUERY PLAN {statement}"
+            plans.append(str(connection.exec_driver_sql(explained, given).all()))
+    assert "cycles_delivered_at (delivered_at>? AND delivered_at<?)" in plans[0]
+    assert "cycles_until_delivered" in plans[1]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_medians_from_sums_are_those_of_all_durations(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
