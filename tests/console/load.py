@@ -316,6 +316,7 @@ def run(options: argparse.Namespace) -> bool:
             "memory_at_the_end_mib": running.memory,
             "own_memory_at_the_end_mib": running.own_memory,
             "processor_share": round((running.processor - before) / (options.minutes * 60), 2),
+            "nice": os.nice(0),
             "load_before": round(load, 1),
             "load": round(os.getloadavg()[0], 1),
         }
