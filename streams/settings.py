@@ -138,7 +138,8 @@ class Settings(BaseSettings):
         description="who may ask read API and console: lines of SHA-256-OF-TOKEN ACTOR ROLE[,ROLE]",
     )
     console_address: OptionalUrl = Field(
-        None, description="how browsers reach the console: https://… (for sign-in by OIDC)"
+        None,
+        description="how browsers reach the console: https://… (also its own name, for OIDC)",
     )
     oidc_issuer: OptionalUrl = Field(
         None, description="the OpenID provider that signs people in at the console; default: none"

@@ -1,15 +1,14 @@
 """The web application: checks each request against the table of routes, then makes the page.
 
-The order of the checks is fixed: who asks, the token of the form, the role, the log of accesses.
+The order of the checks is fixed: the console's name, who asks, the form's site, whether somebody
+has to be signed in, the form's token, the role, the log of accesses.
 Every answer, also of a fault, gets the same headers of security.
 """
 
 import asyncio
-import hmac
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import parse_qs, quote
 
@@ -24,16 +23,23 @@ from starlette.routing import Route as Bound
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.console import sessions
-from streams.console.cookies import carry
+from streams.console.cookies import carry, cookie_name, session_in
 from streams.console.pages.account import ACCOUNT
 from streams.console.render import page
-from streams.console.routes import ROUTES, Open, Route
+from streams.console.routes import ROUTES, STREAM_PATH, Open, Route
 from streams.console.site import Console, PageRefusal, PageRequest
-from streams.console.view import view_of
+from streams.console.who_asks import (
+    Form,
+    identified,
+    refuse_other_names,
+    refuse_other_sites,
+    refuse_unguarded,
+    stranger,
+    strayed,
+)
 from streams.index.errors import DatabaseAway, IndexFault
 from streams.log_events import event
 from streams.serve.access import write_down
-from streams.serve.roles import USER, user_key
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -54,7 +60,6 @@ MOST_FIELDS = 5_000
 FORM_SECONDS = 30.0
 """A form that takes longer to arrive is refused."""
 _log = logging.getLogger("streams.console")
-Form = dict[str, list[str]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -73,7 +78,7 @@ def make_app(console: Console) -> Starlette:
     async def missing(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         key = "error.method" if status == HTTPStatus.METHOD_NOT_ALLOWED else "error.missing"
-        asked = await run_in_threadpool(_who_strayed, console, request)
+        asked = await run_in_threadpool(strayed, console, request)
         answer = page(asked, "refusal.html", {"key": key}, status=status)
         if isinstance(error, HTTPException):
             answer.headers.update(error.headers or {})
@@ -143,18 +148,21 @@ def _answer(
     console: Console, request: Request, route: Route, form: Form | None
 ) -> tuple[PageRequest, Response]:
     """Makes the answer, in a thread of its own; a fault becomes a page that says what to do."""
-    asked = _anonymous(console, request)
+    asked = stranger(console, request)
     try:
         if route.needs is Open.NOBODY:
             return asked, route.page(asked)
-        asked = _identified(console, request, form or {})
-        if request.method == "POST":
-            _guard(asked, form)
+        refuse_other_names(console, request)
+        asked = identified(console, request, form or {})
+        posted = request.method == "POST"
+        if posted:
+            refuse_other_sites(asked, form)
         if route.needs is not Open.ANYBODY and asked.who is None:
-            if request.method != "POST":
-                target = f"{request.url.path}?{request.url.query}".rstrip("?")
-                return asked, RedirectResponse(f"/sign-in?next={quote(target)}", 303)
+            if not posted:
+                return asked, _to_sign_in(request)
             raise PageRefusal(401, "error.signed_out")
+        if posted:
+            refuse_unguarded(asked, visits=route.needs is Open.ANYBODY)
         if not isinstance(route.needs, Open) and not asked.has(route.needs):
             raise PageRefusal(403, "error.role", role=str(route.needs))
         if route.logged:
@@ -180,61 +188,6 @@ def _refused(asked: PageRequest, refusal: PageRefusal) -> Response:
     return page(asked, "refusal.html", said, status=refusal.status)
 
 
-def _who_strayed(console: Console, request: Request) -> PageRequest:
-    """Returns the request of a page that does not exist, with who asks if that can be found."""
-    try:
-        return _identified(console, request, {})
-    except (DatabaseAway, IndexFault):
-        return _anonymous(console, request)
-
-
-def _anonymous(console: Console, request: Request) -> PageRequest:
-    now = console.clock()
-    cookies = sessions.Cookies(console.key, now // 1000)
-    session = cookies.id_in(request.cookies.get(sessions.COOKIE)) or sessions.new_id()
-    return PageRequest(console, request, now, session, None, None, view_of(request), {})
-
-
-def _identified(console: Console, request: Request, form: Form) -> PageRequest:
-    """Returns the request with who asks, as long as the roles file has him.
-
-    Behind a proxy that is whom it states, and a session of that name is begun if there is none. A
-    session by token does not count there, and one by proxy counts nowhere else.
-    """
-    plain = replace(_anonymous(console, request), form=form)
-    host = None if request.client is None else request.client.host
-    found = sessions.find(console.engine, plain.session, plain.now)
-    by_proxy = console.peers.trusts(host)
-    if not by_proxy:
-        if found is None or found.holder.startswith(USER):
-            return plain
-        return replace(plain, who=console.roles().get(found.holder), holder=found.holder)
-    stated = console.peers.stated(host, request.headers)
-    if stated is None:
-        return plain
-    holder = user_key(stated)
-    who = console.roles().get(holder)
-    if who is None:
-        return replace(plain, holder=holder)
-    if found is None or found.holder != holder:
-        session = sessions.begin(console.engine, holder, who.actor, plain.now)
-        plain = replace(plain, session=session)
-    return replace(plain, who=who, holder=holder)
-
-
-def _guard(asked: PageRequest, form: Form | None) -> None:
-    """Refuses a POST that is not of a form of this session and this site."""
-    if form is None:
-        raise PageRefusal(400, "error.form")
-    origin = asked.request.headers.get("origin")
-    # Not taken apart: a text that is no address would be a fault of the parser.
-    if origin is not None and origin.partition("://")[2] != asked.request.headers.get("host"):
-        raise PageRefusal(403, "error.guard")
-    wanted = sessions.guard_of(asked.console.key, asked.session)
-    if not hmac.compare_digest(asked.said("guard").encode(), wanted.encode()):
-        raise PageRefusal(403, "error.guard")
-
-
 def _write_down(asked: PageRequest, route: Route) -> None:
     account = asked.request.path_params.get("account")
     if account is not None and ACCOUNT.fullmatch(account) is None:
@@ -247,10 +200,33 @@ def _write_down(asked: PageRequest, route: Route) -> None:
 
 
 def _finished(asked: PageRequest, answer: Response) -> Response:
-    """Gives an answer the browser's cookie."""
+    """Makes the session's cookie as old as this request, or gives one that has just begun.
+
+    What a page asks for by itself makes nobody less idle. Without a session nothing is set: a
+    navigation from another site comes without it, and an id of its own would take its place.
+    """
     given = answer.headers.getlist("set-cookie")
-    if not asked.request.url.path.startswith("/static/") and not any(
-        it.startswith(f"{sessions.COOKIE}=") for it in given
-    ):
-        carry(asked, answer, asked.session)
+    name = cookie_name(asked.console, asked.request, sessions.COOKIE)
+    if asked.session and not any(it.startswith(f"{name}=") for it in given):
+        new = asked.session != session_in(asked.console, asked.request)
+        if new or not _by_itself(asked.request):
+            carry(asked, answer, asked.session)
     return answer
+
+
+def _by_itself(request: Request) -> bool:
+    """Returns whether a page has sent this request, and not a person: a poll, or its stream."""
+    return _polled(request) or request.url.path == STREAM_PATH
+
+
+def _polled(request: Request) -> bool:
+    return request.headers.get("hx-request") == "true"
+
+
+def _to_sign_in(request: Request) -> Response:
+    target = f"{request.url.path}?{request.url.query}".rstrip("?")
+    place = f"/sign-in?next={quote(target)}"
+    # The poll of a page follows a redirect by itself, and would take the form for its part.
+    if _polled(request):
+        return Response(None, 401, {"HX-Redirect": place})
+    return RedirectResponse(place, 303)

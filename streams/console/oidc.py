@@ -64,10 +64,12 @@ class BegunSignIn(NamedTuple):
     """What a browser carries from the beginning of its sign-in to the end.
 
     `seed`: random; it and the console's key make the three secrets. `target`: the page to go to.
+    `before`: the fingerprint of the session that the browser had; empty: none.
     """
 
     seed: str
     target: str
+    before: str = ""
 
     def secret(self, key: bytes, what: str) -> str:
         """Returns the secret `what` of this sign-in: state, nonce or verifier."""
@@ -75,9 +77,9 @@ class BegunSignIn(NamedTuple):
         return base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 
-def begun(target: str) -> BegunSignIn:
+def begun(target: str, before: str = "") -> BegunSignIn:
     """Begins a sign-in."""
-    return BegunSignIn(secrets.token_urlsafe(24), target)
+    return BegunSignIn(secrets.token_urlsafe(24), target, before)
 
 
 class OidcProvider:

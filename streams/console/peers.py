@@ -39,15 +39,24 @@ class Peers:
         """Returns the name that a trusted proxy states; None: none is stated, or nobody may.
 
         Of two headers one may come from outside, through a proxy that adds its own. None counts.
+        The name is UTF-8; bytes that are not could be read as another's, so they are nobody's.
         """
         found = headers.getlist(self.header)
         if not self.trusts(host) or len(found) != 1:
             return None
-        return found[0].strip() or None
+        try:
+            # The server reads a header as Latin-1, which keeps its bytes.
+            return found[0].encode("latin-1").decode().strip() or None
+        except UnicodeError:
+            return None
 
     def encrypted(self, host: str | None, headers: Mapping[str, str]) -> bool:
-        """Returns whether a trusted proxy says that the browser came over TLS."""
-        return self.trusts(host) and headers.get("x-forwarded-proto", "") == "https"
+        """Returns whether a trusted proxy says that the browser came over TLS.
+
+        Of several the first has said what the browser did.
+        """
+        first = headers.get("x-forwarded-proto", "").partition(",")[0]
+        return self.trusts(host) and first.strip().lower() == "https"
 
 
 def peers_of(proxies: list[str], header: str, tokens: list[str]) -> Peers:

@@ -32,6 +32,8 @@ from streams.console.site import PageRequest
 from streams.serve.roles import Role
 
 Page = Callable[[PageRequest], Response]
+STREAM_PATH = "/live"
+"""Where a page listens by itself as long as it is open."""
 
 
 @unique
@@ -65,8 +67,8 @@ ROUTES = (
     Route("POST", "/view", sign_in.view, Open.ANYBODY),
     Route("POST", "/sign-out", sign_in.leave, Open.SIGNED_IN),
     Route("POST", "/sign-out-everywhere", sign_in.leave_everywhere, Open.SIGNED_IN),
-    Route("GET", "/", overview.show, Role.NUMBERS),
-    Route("GET", "/live", server_sent.stream, Role.NUMBERS),
+    Route("GET", "/", overview.show, Open.SIGNED_IN),
+    Route("GET", STREAM_PATH, server_sent.stream, Role.NUMBERS),
     Route("GET", "/accounts", account.search, Role.ACCOUNTS, logged=True),
     Route("GET", "/accounts/{account}", account.show, Role.ACCOUNTS, logged=True),
     Route("GET", "/worklists/{list}", worklists.show, Role.ACCOUNTS, logged=True),

@@ -59,14 +59,16 @@ class Console:
 class PageRequest:
     """One request: what is asked, when (ms), by whom (None: nobody is signed in).
 
-    `session`: the id in the browser's cookie, of a session or of a visit without one. `holder`: the
-    key of `who` in Roles. `form`: the fields of a POST, each with all its values.
+    `session`: the id of the session in force; empty: none. `visit`: the id that guards the forms of
+    who is not signed in. `holder`: the key of `who` in Roles. `form`: the fields of a POST, each
+    with all its values.
     """
 
     console: Console
     request: Request
     now: int
     session: str
+    visit: str
     who: Who | None
     holder: str | None
     view: PageView

@@ -78,14 +78,15 @@ WORDS: dict[str, tuple[str, str]] = {
         " 的人添加一行：以下面的词开头，再写不含姓名的代号（字母、数字、. _ -）和角色。",
     ),
     "sign_in.no_proxy": (
-        "Nobody can sign in from this address. Come through the proxy that signs people in, or open"
-        " the console on its own machine at 127.0.0.1 (`ssh -L`, `kubectl port-forward`).",
-        "此地址不能登录。请经由负责登录的代理访问，或在本机 127.0.0.1"
-        " 打开（`ssh -L`、`kubectl port-forward`）。",
+        "Nobody can sign in in this way. Come through the proxy that signs people in, or open the"
+        " console on its own machine at 127.0.0.1 (`ssh -L`, `kubectl port-forward`), through"
+        " nothing that passes requests on.",
+        "无法以此方式登录。请经由负责登录的代理访问，或在本机 127.0.0.1"
+        " 直接打开（`ssh -L`、`kubectl port-forward`），中间不得有转发请求的程序。",
     ),
     "error.title": ("This was not done", "未能执行"),
     "error.no_page": ("Not found", "页面不存在"),
-    "error.back": ("To the overview", "回到概览"),
+    "error.back": ("To the first page", "回到首页"),
     "error.missing": (
         "There is no such page. Nothing was changed.",
         "没有这个页面，未作任何更改。",
@@ -100,6 +101,13 @@ WORDS: dict[str, tuple[str, str]] = {
         " page again and send it once more.",
         "表单属于另一会话或已超过半小时，未作任何更改。请重新加载页面后再提交。",
     ),
+    "error.host": (
+        "The console does not answer under this name. On its own machine open it at 127.0.0.1 or"
+        " localhost. Else whoever keeps it sets `BYLINE_CONSOLE_ADDRESS` to the address that"
+        " browsers open.",
+        "控制台不以此名称应答。请在本机用 127.0.0.1 或 localhost 打开；否则请维护者将"
+        " `BYLINE_CONSOLE_ADDRESS` 设为浏览器所用的地址。",
+    ),
     "error.signed_out": (
         "You are signed out. Nothing was changed: sign in and send it once more.",
         "您已退出，未作任何更改。请登录后再提交。",
@@ -109,8 +117,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "您没有角色 `{role}`。请联系维护 BYLINE_ROLES_FILE 的人。",
     ),
     "error.not_local": (
-        "A token counts only on the console's own machine, at 127.0.0.1.",
-        "令牌只能在控制台所在机器的 127.0.0.1 上使用。",
+        "A token counts only on the console's own machine, opened at 127.0.0.1 or localhost"
+        " (`ssh -L`, `kubectl port-forward`). This request came from elsewhere, under the address"
+        " of the console, or through something that passes requests on.",
+        "令牌只能在控制台所在机器上通过 127.0.0.1 或 localhost 使用"
+        "（`ssh -L`、`kubectl port-forward`）。"
+        "此请求来自别处、使用了控制台的对外地址，或经过了转发请求的程序。",
     ),
     "error.too_often": (
         "Too many tokens that are nobody's. Wait five minutes.",

@@ -20,7 +20,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/view"): ANYBODY,
     ("POST", "/sign-out"): ALL,
     ("POST", "/sign-out-everywhere"): ALL,
-    ("GET", "/"): NUMBERS,
+    ("GET", "/"): ALL,
     ("GET", "/live"): NUMBERS,
     ("GET", "/accounts"): ACCOUNTS,
     ("GET", "/accounts/{account}"): ACCOUNTS,

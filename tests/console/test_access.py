@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from schemas.enums import Command, Switch
 from streams.console import sessions
 from streams.console.attempts import MOST_OF_PEER
+from streams.console.cookies import VISIT
 from streams.console.pages import account
 from streams.core.model.instants import HOUR, SECOND
 from streams.index import tables
@@ -115,13 +116,14 @@ def test_a_post_without_the_token_of_its_form_changes_nothing(ground: ConsoleGro
 def test_a_session_is_new_at_sign_in_and_no_cookie_can_be_made_up(ground: ConsoleGround) -> None:
     browser = ground.browser()
     page = browser.get("/sign-in")
-    before = browser.cookies[sessions.COOKIE]
+    before = browser.cookies[VISIT]
     browser.post("/sign-in", data={"guard": guard(page), "token": TOKENS["viewer"]})
     after = browser.cookies[sessions.COOKIE]
     assert before.split(".")[0] != after.split(".")[0], "an id from before is nobody's"
     for forged in (before, after[:-2] + "xx", after.split(".")[0], "x", ""):
         thief = ground.browser()
         thief.cookies.set(sessions.COOKIE, forged)
+        thief.cookies.set(VISIT, after)
         assert thief.get("/").status_code == 303
     cookie = browser.get("/").headers["set-cookie"]
     assert "HttpOnly" in cookie

@@ -36,7 +36,8 @@ def test_a_fault_outside_of_every_page_has_the_headers_of_security(
     def broken(*_: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(application, "_anonymous", broken)
+    monkeypatch.setattr(application, "stranger", broken)
+    monkeypatch.setattr(application, "strayed", broken)
     with pytest.raises(RuntimeError, match="secret"):
         ground.browser().get("/sign-in")
     sent: list[dict[str, object]] = []
@@ -118,7 +119,8 @@ async def _posted(ground: ConsoleGround, *messages: dict[str, object]) -> int:
     async def send(message: dict[str, int]) -> None:
         sent.append(message.get("status", 0))
 
-    headers = [(name.lower().encode(), it.encode()) for name, it in FORM.items()]
+    said = {**FORM, "Host": "127.0.0.1:9467"}
+    headers = [(name.lower().encode(), it.encode()) for name, it in said.items()]
     scope = {"type": "http", "method": "POST", "path": "/view", "query_string": b""}
     scope |= {"headers": headers, "client": ("127.0.0.1", 1), "scheme": "http"}
     await asyncio.wait_for(ground.app(scope, receive, send), 20)  # type: ignore[arg-type]

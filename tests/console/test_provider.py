@@ -13,7 +13,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from streams.console import oidc, sessions
-from streams.console.cookies import SIGN_IN
+from streams.console.cookies import SIGN_IN, VISIT
 from streams.core.model.instants import HOUR, SECOND
 from streams.index import tables
 from streams.index.database import reading
@@ -52,7 +52,7 @@ def test_a_person_signs_in_and_is_the_actor_of_the_claim(
 ) -> None:
     browser = far_browser(desk)
     assert "/sign-in/provider?next=" in browser.get("/sign-in?next=/accounts").text
-    visit = browser.cookies[sessions.COOKIE]
+    visit = browser.cookies[f"__Host-{VISIT}"]
     address = begun(browser, "/accounts/weibo:a5?lang=zh")
     (state,) = parse_qs(urlsplit(address).query)["state"]
     said = {"code": forged.signs_in(address), "state": state}
@@ -60,7 +60,8 @@ def test_a_person_signs_in_and_is_the_actor_of_the_claim(
     assert done.status_code == 200, done.text
     assert done.headers["refresh"] == "0;url=/accounts/weibo:a5?lang=zh"
     assert "Signed in as desk.7" in done.text
-    assert browser.cookies[sessions.COOKIE] != visit, "a new id"
+    session = browser.cookies[f"__Host-{sessions.COOKIE}"]
+    assert session.split(".")[0] != visit.split(".")[0], "a new id"
     page = browser.get("/accounts/weibo:a5")
     assert page.status_code == 200
     assert browser.get("/actions/controls").status_code == 200, "the role of the file"
@@ -144,8 +145,10 @@ def test_a_code_is_answered_once_and_only_for_ten_minutes(
     again = far_browser(desk)
     assert again.get("/sign-in/done", params=said).status_code == 403, "the cookie is gone"
     again.cookies.set(SIGN_IN, kept, path="/sign-in")
+    before = [*forged.asked]
     replayed = again.get("/sign-in/done", params=said)
-    assert (replayed.status_code, "<code>code</code>" in replayed.text) == (403, True)
+    assert (replayed.status_code, "was answered before" in replayed.text) == (403, True)
+    assert forged.asked == before, "it counts here, whatever the provider takes twice"
     late = far_browser(desk)
     address = begun(late)
     (state,) = parse_qs(urlsplit(address).query)["state"]
@@ -155,6 +158,63 @@ def test_a_code_is_answered_once_and_only_for_ten_minutes(
     answer = late.get("/sign-in/done", params=said)
     assert (answer.status_code, "took over ten minutes" in answer.text) == (403, True)
     assert nobody_is_in(late)
+
+
+def test_another_console_on_the_database_knows_that_an_answer_was_used_up(
+    desk: ConsoleGround, forged: ForgedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forged, "codes", KeptCodes())
+    browser = far_browser(desk)
+    address = begun(browser)
+    (state,) = parse_qs(urlsplit(address).query)["state"]
+    said = {"code": forged.signs_in(address), "state": state}
+    kept = browser.cookies[SIGN_IN]
+    assert browser.get("/sign-in/done", params={"error": "x", "state": state}).status_code == 403
+    with_provider(desk, forged.address)
+    for number in range(2):
+        thief = far_browser(desk)
+        thief.cookies.set(SIGN_IN, kept, path="/sign-in")
+        desk.now = forged.now = desk.now + SECOND * number * 599
+        assert thief.get("/sign-in/done", params=said).status_code == 403
+        assert nobody_is_in(thief)
+        assert back(far_browser(desk), forged).status_code == 200, "one that is over is deleted"
+    with reading(desk.engine) as connection:
+        used = connection.execute(select(tables.sessions).where(tables.sessions.c.holder == ""))
+        assert all(it.revoked_at is not None for it in used)
+
+
+class KeptCodes(dict[str, dict[str, str]]):
+    """The codes of a provider that takes each as often as it comes."""
+
+    def pop(self, code: str, *_: Any) -> Any:
+        return self.get(code)
+
+
+def test_an_answer_without_a_code_asks_the_provider_nothing(
+    desk: ConsoleGround, forged: ForgedProvider
+) -> None:
+    browser = far_browser(desk)
+    answer = back(browser, forged, code="")
+    assert (answer.status_code, "<code>code</code>" in answer.text) == (403, True)
+    assert "/token" not in forged.asked
+
+
+def test_signing_in_ends_the_session_that_the_browser_had(
+    desk: ConsoleGround, forged: ForgedProvider
+) -> None:
+    """The provider's answer comes without its cookie: that is strict."""
+    browser, thief = far_browser(desk), far_browser(desk)
+    assert back(browser, forged).status_code == 200
+    thief.cookies.update(browser.cookies)
+    assert not nobody_is_in(thief)
+    address = begun(browser)
+    name = f"__Host-{sessions.COOKIE}"
+    browser.cookies.delete(name)
+    (state,) = parse_qs(urlsplit(address).query)["state"]
+    said = {"code": forged.signs_in(address), "state": state}
+    assert browser.get("/sign-in/done", params=said).status_code == 200
+    assert not nobody_is_in(browser)
+    assert nobody_is_in(thief)
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

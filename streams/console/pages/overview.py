@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import Connection
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from schemas.enums import Mode
 from streams.console.charts import ChartSpan, bars
@@ -23,6 +23,7 @@ from streams.index.sums import STEPS
 from streams.index.work import Pending, open_work
 from streams.operate.audit.records import millis
 from streams.operate.worklists import WorkLists
+from streams.serve.roles import Role
 
 DAYS = (7, 14, 30)
 DRAWN = ("invited", "granted", "declined", "restricted", "released")
@@ -32,7 +33,9 @@ BOX = (280, 36)
 
 
 def show(asked: PageRequest) -> Response:
-    """Shows the overview of the last days, live or in shadow."""
+    """Shows the overview of the last days, live or in shadow; without numbers, the accounts."""
+    if not asked.has(Role.NUMBERS):
+        return RedirectResponse("/accounts", 303)
     days = int(asked.query("days")) if asked.query("days") in map(str, DAYS) else DAYS[1]
     mode = Mode.SHADOW if asked.query("mode") == "shadow" else Mode.ENFORCE
     lists, now = WorkLists(), asked.now

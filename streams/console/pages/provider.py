@@ -2,15 +2,20 @@
 
 import logging
 from dataclasses import replace
-from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
 from streams.console import sessions
 from streams.console.actors import actor_of, digest_of
-from streams.console.cookies import carry, carry_sign_in, end_sign_in, sign_in_of
+from streams.console.cookies import (
+    SIGN_IN_SECONDS,
+    carry,
+    carry_sign_in,
+    end_sign_in,
+    sign_in_of,
+)
 from streams.console.oidc import OidcAway, OidcProvider, OidcRefusal, begun
-from streams.console.pages.sign_in import safe_target
+from streams.console.pages.sign_in import go_on, safe_target
 from streams.console.render import page
 from streams.console.site import PageRefusal, PageRequest
 from streams.log_events import event
@@ -25,7 +30,8 @@ _log = logging.getLogger("streams.console")
 def begin(asked: PageRequest) -> Response:
     """Sends the browser to the provider. A sign-in that had begun in it before ends."""
     provider = _provider(asked)
-    sign_in = begun(safe_target(asked.query("next")))
+    before = sessions.fingerprint(asked.session) if asked.session else ""
+    sign_in = begun(safe_target(asked.query("next")), before)
     try:
         answer = RedirectResponse(provider.address(sign_in), 303)
     except OidcAway as error:
@@ -54,12 +60,17 @@ def _provider(asked: PageRequest) -> OidcProvider:
 
 
 def _finished(asked: PageRequest, provider: OidcProvider) -> Response:
-    sign_in = sign_in_of(asked)
-    if sign_in is None or not provider.began(sign_in, asked.query("state")):
+    sign_in, state = sign_in_of(asked), asked.query("state")
+    if sign_in is None or not provider.began(sign_in, state):
+        raise PageRefusal(403, "error.oidc_state")
+    # The provider may take a code twice, and who has the cookie has the state: so it counts here.
+    if not sessions.use_up(asked.console.engine, state, asked.now, 2 * SIGN_IN_SECONDS):
         raise PageRefusal(403, "error.oidc_state")
     if asked.query("error"):
         why = asked.query("error")
         raise PageRefusal(403, "error.oidc_denied", why=why if why in DENIALS else "error")
+    if not asked.query("code"):
+        raise PageRefusal(403, "error.oidc_token", why="code")
     try:
         claim = provider.claim(sign_in, asked.query("code"), asked.query("iss"))
     except OidcAway as error:
@@ -68,11 +79,10 @@ def _finished(asked: PageRequest, provider: OidcProvider) -> Response:
         _log.warning("a sign-in was refused: %s", error.why, extra=event("sign_in_refused"))
         raise PageRefusal(403, "error.oidc_token", why=error.why) from None
     holder, who = _known(asked, claim)
-    session = sessions.begin(asked.console.engine, holder, who.actor, asked.now)
+    session = sessions.begin(asked.console.engine, holder, who.actor, asked.now, sign_in.before)
     signed_in = replace(asked, session=session, who=who, holder=holder)
     answer = page(signed_in, "signed_in.html", {"target": sign_in.target})
-    # A redirect would still come from the provider's site, and without the session's cookie.
-    answer.headers["Refresh"] = f"0;url={quote(sign_in.target, safe='/?&=%:@[]~')}"
+    go_on(answer, sign_in.target)
     carry(asked, answer, session)
     return answer
 

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from streams.console import sessions
 from streams.console.site import PageRefusal, PageRequest
+from streams.console.who_asks import holder_of
 from streams.core.model.instants import SECOND
 from streams.index.errors import IndexFault
 from streams.serve.roles import Role
@@ -69,8 +70,10 @@ def _look(asked: PageRequest, now: int) -> int | None:
     console = asked.console
     try:
         session = sessions.find(console.engine, asked.session, now)
-        who = console.roles().get(asked.holder or "")
-        if session is None or who is None or Role.NUMBERS not in who.roles:
+        if session is None:
+            return None
+        who = holder_of(console, asked.session, session.holder, now)
+        if who is None or Role.NUMBERS not in who.roles:
             return None
         return console.news.seen(console.engine, now)
     except IndexFault:

@@ -5,8 +5,10 @@ from urllib.parse import quote, urlsplit
 from starlette.responses import RedirectResponse, Response
 
 from streams.console import sessions
-from streams.console.cookies import carry, remember
+from streams.console.cookies import carry, carry_visit, drop, remember
+from streams.console.reached import directly, peer_of
 from streams.console.render import page
+from streams.console.sessions import fingerprint
 from streams.console.site import PageRefusal, PageRequest
 from streams.console.view import chosen
 from streams.serve.roles import token_key
@@ -18,37 +20,56 @@ def safe_target(text: str) -> str:
     return text if plain and text.isprintable() and "\\" not in text else "/"
 
 
-def _host(asked: PageRequest) -> str:
-    return "" if asked.request.client is None else asked.request.client.host
+def go_on(answer: Response, target: str) -> None:
+    """Lets a page lead on to a path of this site by itself.
+
+    A redirect would still come from the site before, and without the session's cookie.
+    """
+    answer.headers["Refresh"] = f"0;url={quote(target, safe='/?&=%:@[]~')}"
 
 
 def form(asked: PageRequest) -> Response:
-    """Shows the form, or says why nobody can sign in from there."""
-    return _form(asked, None)
+    """Shows the form, or says why nobody can sign in from there.
+
+    Who follows a link of another site may be signed in, but his cookie did not come along: the page
+    leads to where he wanted to go, and only if that leads back here he has to sign in.
+    """
+    answer = _form(asked, None)
+    headers = asked.request.headers
+    came = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
+    if asked.who is None and came == ("cross-site", "navigate"):
+        go_on(answer, safe_target(asked.query("next")))
+    return answer
+
+
+def _takes_tokens(asked: PageRequest) -> bool:
+    console, request = asked.console, asked.request
+    return console.peers.takes_tokens(peer_of(request)) and directly(console, request)
 
 
 def _form(asked: PageRequest, fault: str | None, status: int = 200) -> Response:
-    host = _host(asked)
-    stated = asked.holder if asked.console.peers.trusts(host) else None
-    possible = asked.console.peers.takes_tokens(host)
+    behind = asked.console.peers.trusts(peer_of(asked.request))
     target = safe_target(asked.said("next") or asked.query("next"))
-    behind = asked.console.peers.trusts(host)
     issuer = asked.console.settings.oidc_issuer if asked.console.oidc and not behind else None
     values = {
         "fault": fault,
-        "possible": possible,
-        "stated": stated,
+        "possible": _takes_tokens(asked),
+        "stated": asked.holder if behind else None,
         "target": target,
         "begin": f"/sign-in/provider?next={quote(target, safe='')}",
         "provider": urlsplit(issuer or "").hostname,
+        "visiting": True,
     }
-    return page(asked, "sign_in.html", values, status=status)
+    answer = page(asked, "sign_in.html", values, status=status)
+    carry_visit(asked, answer)
+    return answer
 
 
 def enter(asked: PageRequest) -> Response:
-    """Begins a session of a token's holder, under a new id."""
-    console, host = asked.console, _host(asked)
-    if not console.peers.takes_tokens(host):
+    """Begins a session of a token's holder, under a new id. The browser's session before ends."""
+    console, host = asked.console, peer_of(asked.request)
+    if not _takes_tokens(asked):
+        # Not counted: what comes through something else must not lock out who comes directly.
         raise PageRefusal(403, "error.not_local")
     if not console.attempts.allowed(host, asked.now):
         console.counting.refused_sign_in()
@@ -59,7 +80,8 @@ def enter(asked: PageRequest) -> Response:
         console.attempts.failed(host, asked.now)
         console.counting.refused_sign_in()
         return _form(asked, "sign_in.nobody", 403)
-    session = sessions.begin(console.engine, holder, who.actor, asked.now)
+    before = fingerprint(asked.session)
+    session = sessions.begin(console.engine, holder, who.actor, asked.now, before)
     answer = RedirectResponse(safe_target(asked.said("next")), 303)
     carry(asked, answer, session)
     return answer
@@ -80,7 +102,7 @@ def leave_everywhere(asked: PageRequest) -> Response:
 
 def _left(asked: PageRequest) -> Response:
     answer = RedirectResponse("/sign-in", 303)
-    carry(asked, answer, sessions.new_id())
+    drop(asked, answer)
     return answer
 
 
