@@ -36,10 +36,14 @@ def near_lines(
 
 def crossings(connection: duckdb.DuckDBPyConnection, floors: Floors) -> dict[str, list[int]]:
     """Returns, by platform, how often each account crossed the line upward; only those that did."""
+    over = f"followers >= {by_platform(floors.line)}"
+    # Most accounts are over it, or below it, all the time, and need not be put in order.
+    both = f"GROUP BY ALL HAVING bool_or({over}) AND NOT bool_and({over})"
     rows = connection.execute(
         "SELECT platform, count_if(over AND NOT coalesce(before, over)) AS ups FROM (SELECT *,"
         " lag(over) OVER (PARTITION BY platform, account_id ORDER BY entered, row) AS before FROM"
-        f" (SELECT *, followers >= {by_platform(floors.line)} AS over FROM rows))"
+        f" (SELECT *, {over} AS over FROM rows SEMI JOIN (SELECT platform, account_id FROM rows"
+        f" {both}) USING (platform, account_id)))"
         " GROUP BY platform, account_id HAVING ups > 0 ORDER BY ALL"
     ).fetchall()
     found: dict[str, list[int]] = {}

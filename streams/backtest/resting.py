@@ -68,6 +68,15 @@ class RestingPartition(SimulatedPartition):
         """Returns the instant of the earliest timer, which only steps and timers change."""
         return self._due
 
+    def rests(self, at: int, reading: RestingReading) -> bool:
+        """Takes a reading that changes nothing now, and says whether it is one.
+
+        False: give it to `take`, with what else enters at `at`, timers first. Call it only while
+        nothing of that instant waits for `take`; labels and words come before readings.
+        """
+        due = self._due
+        return self._resting and (due is None or due > at) and self._rests_at(at, reading)
+
     def take(self, at: int, batches: Sequence[Batch], readings: Iterable[RestingReading]) -> None:
         """Runs the timers before the instant `at`, then applies its labels, answers and readings.
 
@@ -95,22 +104,22 @@ class RestingPartition(SimulatedPartition):
 
     def _rests_at(self, at: int, reading: RestingReading) -> bool:
         """Whether a reading changes nothing but a stored count; if so, keeps it for later."""
-        if reading.account not in self._rests:
-            return reading.followers < self._floor
-        rest = self._rests[reading.account]
-        followers = reading.followers
+        _, account, followers, seen_at, _ = reading
+        if account not in self._rests:
+            return followers < self._floor
+        rest = self._rests[account]
         if (
             rest is None
             or not rest.low <= followers < rest.high
-            or reading.seen_at <= rest.seen_at
+            or seen_at <= rest.seen_at
             or followers * 2 < rest.followers
         ):
             return False
         if followers * 2 < rest.stored and rest.last is not None:
             # Each fall was by less than half; from the stored count it would be by more.
             self.now = max(self.now, rest.last[0])
-            self._catch_up([f"{self._policy.platform}:{reading.account}".encode()])
-        rest.followers, rest.seen_at, rest.last = followers, reading.seen_at, (at, reading)
+            self._catch_up([f"{self._policy.platform}:{account}".encode()])
+        rest.followers, rest.seen_at, rest.last = followers, seen_at, (at, reading)
         return True
 
     def run_timers(self) -> None:

@@ -32,7 +32,7 @@ from streams.backtest.words import load_words
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
 from streams.core.partition import ORDER
-from streams.lives.partition import Batch, SimulatedRecord
+from streams.lives.partition import SimulatedRecord
 from streams.operate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -108,6 +108,10 @@ class Lane:
         self._said: list[tuple[int, int, ModelWord]] = []
         self._offsets = dict.fromkeys(ORDER, 0)
         self._number = 0
+        self._at = start
+        self._others: dict[InputName, list[SimulatedRecord]] = {}
+        self._readings: list[RestingReading] = []
+        """What entered at `_at` and is not applied yet: all of one instant is applied together."""
         under = policy if alone else unlimited(policy)
         self.led = RestingPartition(under, self._sent, start, resting=resting)
         self.led.any_order()
@@ -130,15 +134,37 @@ class Lane:
             self._number += 1
             heapq.heappush(self._said, (word.at, self._number, word))
 
-    def take(self, at: int, batches: list[Batch], readings: list[RestingReading]) -> None:
-        """Applies the rows of one instant (ms), after the model's answers from before it."""
-        due = self.led.due()
-        if self._said or (due is not None and due < at):
-            self._say_until(at - 1)
-        self.led.take(at, batches, readings)
+    def read(self, at: int, reading: RestingReading) -> None:
+        """Takes a reading that entered at `at` (ms). Inputs come in order of time, then topic."""
+        if at != self._at:
+            self._give(at)
+        elif self._readings or self._others:
+            self._readings.append(reading)
+            return
+        # One that changes nothing need not wait for what else enters at its instant.
+        if (self._said and self._said[0][0] < at) or not self.led.rests(at, reading):
+            self._readings.append(reading)
+
+    def hear(self, at: int, topic: InputName, record: SimulatedRecord) -> None:
+        """Takes a label or a word that entered at `at` (ms)."""
+        if at != self._at:
+            self._give(at)
+        self._others.setdefault(topic, []).append(record)
+
+    def _give(self, following: int) -> None:
+        """Applies the inputs of the last instant, after the model's answers from before it."""
+        if self._readings or self._others:
+            at, batches, readings = self._at, list(self._others.items()), self._readings
+            self._others, self._readings = {}, []
+            due = self.led.due()
+            if self._said or (due is not None and due < at):
+                self._say_until(at - 1)
+            self.led.take(at, batches, readings)
+        self._at = following
 
     def end(self, now: int) -> None:
         """Runs the clock to `now` (ms) with all timers and answers, and closes the tally."""
+        self._give(now)
         self._say_until(now)
         self.led.until(now)
         self.led.close()
@@ -273,37 +299,21 @@ def unlimited(policy: Policy) -> Policy:
 
 
 def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> None:
-    """Gives every lane the rows of its platform, instant by instant, and tells the progress."""
+    """Gives every lane the rows of its platform in order, and tells the progress."""
     of_platform: dict[str, list[Lane]] = {}
     for lane in lanes:
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
-    pending: dict[str, tuple[dict[InputName, list[SimulatedRecord]], list[RestingReading]]] = {}
-    instant: int | None = None
-    done = 0
-
-    def give() -> None:
-        for platform, (others, readings) in pending.items():
-            batches: list[Batch] = list(others.items())
-            for lane in of_platform.get(platform, ()):
-                assert instant is not None
-                lane.take(instant, batches, readings)
-        pending.clear()
-
-    total = carried.kept_rows
+    total, done = carried.kept_rows, 0
     for at, platform, one in scan.inputs():
-        if at != instant:
-            give()
-            instant = at
-        if platform not in pending:
-            pending[platform] = ({}, [])
-        others, readings = pending[platform]
+        own = of_platform.get(platform, ())
         if isinstance(one, RestingReading):
-            readings.append(one)
+            for lane in own:
+                lane.read(at, one)
             done += 1
             if done % _TOLD_EVERY == 0:
                 tell("leads the core through the rows", done, total)
         else:
             topic, record = one
-            others.setdefault(topic, []).append(record)
-    give()
+            for lane in own:
+                lane.hear(at, topic, record)
     tell("leads the core through the rows", total, total)

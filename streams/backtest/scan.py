@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.enums import ACCOUNT_ID_PATTERN, Cause
 from schemas.inputs import InputName
-from streams.backtest.columns import constant, day, fault, milliseconds, quoted, usable
+from streams.backtest.columns import among, constant, day, fault, milliseconds, quoted, usable
 from streams.backtest.resting import AHEAD, RestingReading
 from streams.core.partition import ORDER
 from streams.lives.partition import SimulatedRecord
@@ -96,7 +96,8 @@ class Scan:
         self._within = _within("entered", "BIGINT", span)
         described = connection.execute("SELECT typeof(entered_raw) FROM readings LIMIT 1")
         self._kind = str((described.fetchone() or ("BIGINT",))[0])
-        self._usable = usable(list(floors.floor), self._kind)
+        self._known = among("platform", list(floors.floor))
+        self._usable = f"({self._known} AND {usable(self._kind)})"
         self._sound_within = _within("entered_raw", self._kind, span)
         self._own = "true"
 
@@ -111,27 +112,32 @@ class Scan:
         ((total,),) = self._connection.execute("SELECT count(*) FROM readings").fetchall()
         found.exact = total <= EXACT_ROWS
         grouped = found.exact or everybody
-        wanted = "true" if grouped else self._near()
+        known = self.sound() if len(self.floors.floor) == 1 else self._other_sound()
+        wanted = f"{self.sound()} GROUP BY ALL" if grouped else f"{known} AND {_near(self.floors)}"
         self._connection.execute(
             "CREATE TEMP TABLE highest AS SELECT platform, account_id, max(followers) AS highest"
-            f" FROM readings WHERE {self.sound()} AND {wanted} GROUP BY ALL"
+            f" FROM readings WHERE {wanted}"
         )
-        counted = "SELECT count(*) FROM highest"
+        counted = "SELECT platform, count(*) FROM highest GROUP BY ALL"
         if not grouped:
             counted = (
-                f"SELECT approx_count_distinct(account_id) FROM readings WHERE {self.sound()}"
-                " GROUP BY platform"
+                "SELECT platform, approx_count_distinct(account_id) FROM readings"
+                f" WHERE {self._nearly_sound(found)} GROUP BY platform"
             )
-        found.accounts = sum(count for (count,) in self._connection.execute(counted).fetchall())
+        counts = dict(self._connection.execute(counted).fetchall())
+        found.accounts = sum(counts.get(name, 0) for name in self.floors.floor)
         return found
 
     def _days(self, found: Carried) -> None:
         """Counts the usable rows by platform and day, then what is wrong with the others."""
+        # Groups of numbers cost less than groups of texts.
+        names = f"ENUM({', '.join(map(quoted, self.floors.floor))})"
         rows = self._connection.execute(
-            f"SELECT platform, day, count, {milliseconds('first', self._kind)},"
-            f" {milliseconds('last', self._kind)} FROM (SELECT platform, {day(self._kind)} AS day,"
-            " count(*) AS count, min(entered_raw) AS first, max(entered_raw) AS last"
-            f" FROM readings WHERE {self.sound()} GROUP BY ALL) ORDER BY ALL"
+            f"SELECT name::VARCHAR AS platform, day, count, {milliseconds('first', self._kind)},"
+            f" {milliseconds('last', self._kind)} FROM (SELECT try_cast(platform AS {names}) AS"
+            f" name, {day(self._kind)} AS day, count(*) AS count, min(entered_raw) AS first,"
+            f" max(entered_raw) AS last FROM readings WHERE {self.sound()} GROUP BY ALL)"
+            " ORDER BY ALL"
         ).fetchall()
         for platform, number, count, first, last in rows:
             found.sound += count
@@ -148,18 +154,17 @@ class Scan:
             )
             found.refused = Counter(dict(wrong.fetchall()))
 
-    def _near(self) -> str:
-        """Returns the SQL condition of readings at or above the floor, or near the line."""
-        least = {
-            name: min(floor, self.floors.line[name] * FROM_PERCENT // 100)
-            for name, floor in self.floors.floor.items()
-        }
-        # The lowest of all is a plain comparison, by which DuckDB passes over whole blocks.
-        return f"followers >= {min(least.values())} AND followers >= {by_platform(least)}"
-
     def sound(self) -> str:
         """Returns the SQL condition of usable readings in the span."""
         return f"{self._usable} AND {self._sound_within}"
+
+    def _other_sound(self) -> str:
+        return f"{usable(self._kind)} AND {self._sound_within}"
+
+    def _nearly_sound(self, found: Carried) -> str:
+        """Returns `sound`, without a look at platforms where nearly all are known."""
+        few = len(self.floors.floor) == 1 or found.sound * 2 < found.rows
+        return self.sound() if few else self._other_sound()
 
     def keep(
         self, found: Carried, *, everybody: bool = False, shard: tuple[int, int] | None = None
@@ -182,18 +187,7 @@ class Scan:
         if shard is not None:
             self._keep_shard(*shard)
         ((found.kept_accounts,),) = self._connection.execute("SELECT count(*) FROM kept").fetchall()
-        more = ", category" if self._has_category else ""
-        # A comparison of one text costs less than one of two.
-        names = list(self.floors.floor)
-        kept = "kept USING (platform, account_id)"
-        if len(names) == 1:
-            alone = f"SELECT account_id FROM kept WHERE platform = {quoted(names[0])}"
-            kept = f"({alone}) USING (account_id)"
-        self._connection.execute(
-            f"CREATE TEMP TABLE rows AS SELECT entered, row, seen_at, platform, account_id,"
-            f" followers, cause{more} FROM readings SEMI JOIN {kept}"
-            f" WHERE {self.sound()} ORDER BY entered, row"
-        )
+        self._rows(found)
         ((found.kept_rows, ahead),) = self._connection.execute(
             f"SELECT count(*), count_if(seen_at >= entered + {AHEAD}) FROM rows"
         ).fetchall()
@@ -204,6 +198,25 @@ class Scan:
             counted = "SELECT topic, count(*) FROM words GROUP BY topic"
             found.words = Counter(dict(self._connection.execute(counted).fetchall()))
         return last
+
+    def _rows(self, found: Carried) -> None:
+        """Makes the table `rows`: the usable readings in the span of the accounts that matter."""
+        more = ", category" if self._has_category else ""
+        # A comparison of one text costs less than one of two.
+        names = list(self.floors.floor)
+        own = f"(SELECT platform, account_id FROM kept WHERE {self._known})"
+        kept = f"{own} USING (platform, account_id)"
+        if len(names) == 1:
+            kept = f"(SELECT account_id FROM kept WHERE {self._known}) USING (account_id)"
+        # The accounts have known platforms; times are converted after the join, for fewer rows.
+        wanted = self._nearly_sound(found)
+        self._connection.execute(
+            f"CREATE TEMP TABLE rows AS SELECT {milliseconds('entered_raw', self._kind)} AS"
+            f" entered, row, {milliseconds('seen_raw', self._kind)} AS seen_at, platform,"
+            f" account_id, followers, cause{more} FROM (SELECT row, entered_raw, seen_raw,"
+            f" platform, account_id, followers, cause{more} FROM readings SEMI JOIN {kept}"
+            f" WHERE {wanted}) ORDER BY entered, row"
+        )
 
     def _last_stated(self) -> int | None:
         sources = [f"SELECT entered FROM words WHERE {self._within}"] * self._has_words
@@ -257,7 +270,7 @@ class Scan:
         """
         parts = [self._counts()]
         if self._has_category:
-            parts.append(self._changed_labels())
+            parts.append(_changed_labels())
         if self._has_labels:
             parts.append(self._stated_labels())
         if self._has_words:
@@ -271,9 +284,11 @@ class Scan:
         counts = ORDER.index("follower-counts")
         for batch in reader:
             columns: list[list[Any]] = [column.to_pylist() for column in batch.columns]
-            for at, platform, topic, row, account, value, *reading in zip(*columns, strict=True):
+            for at, platform, topic, row, account, value, followers, seen_at, cause in zip(
+                *columns, strict=True
+            ):
                 if topic == counts:
-                    yield at, platform, RestingReading(row, account, *reading)
+                    yield at, platform, RestingReading(row, account, followers, seen_at, cause)
                 else:
                     key = f"{platform}:{account}".encode()
                     yield at, platform, (ORDER[topic], SimulatedRecord(row, at, key, value))
@@ -285,22 +300,6 @@ class Scan:
             f"SELECT entered, {ORDER.index('follower-counts')} AS topic, row, platform, account_id,"
             f" NULL::BLOB AS value, followers, seen_at, CASE WHEN cause IN ({causes}) THEN cause"
             " END AS cause FROM rows"
-        )
-
-    def _changed_labels(self) -> str:
-        """Returns SQL that makes a label of each reading whose label differs from the one before.
-
-        An empty label becomes a tombstone.
-        """
-        before = "lag(category) OVER (PARTITION BY platform, account_id ORDER BY entered, row)"
-        return (
-            f"SELECT entered, {ORDER.index('category-changes')} AS topic, row, platform,"
-            " account_id, CASE WHEN now_there = '' THEN NULL ELSE encode('{\"platform\":\"'"
-            " || platform ||"
-            ' \'","account_id":"\' || account_id || \'","category":\' || to_json(now_there) ||'
-            f" ',\"observed_at\":\"' || {_wire('seen_at')} || '\"}}') END AS value FROM (SELECT *,"
-            f" coalesce(category, '') AS now_there, coalesce({before}, '') AS was_there FROM rows)"
-            " WHERE now_there <> was_there"
         )
 
     def _stated_labels(self) -> str:
@@ -317,6 +316,39 @@ class Scan:
             f" SEMI JOIN kept USING (platform, account_id) WHERE entered IS NOT NULL"
             f" AND {self._within}"
         )
+
+
+def _near(floors: Floors) -> str:
+    """Returns the SQL condition and groups of accounts above the floor or near the line.
+
+    The lowest of all is a plain comparison, by which DuckDB passes over whole blocks. What depends
+    on the platform is compared by account, and refuses platforms that are not known.
+    """
+    least = {
+        name: min(floor, floors.line[name] * FROM_PERCENT // 100)
+        for name, floor in floors.floor.items()
+    }
+    return (
+        f"followers >= {min(least.values())} GROUP BY ALL"
+        f" HAVING max(followers) >= {by_platform(least)}"
+    )
+
+
+def _changed_labels() -> str:
+    """Returns SQL that makes a label of each reading whose label differs from the one before.
+
+    An empty label becomes a tombstone.
+    """
+    before = "lag(category) OVER (PARTITION BY platform, account_id ORDER BY entered, row)"
+    return (
+        f"SELECT entered, {ORDER.index('category-changes')} AS topic, row, platform,"
+        " account_id, CASE WHEN now_there = '' THEN NULL ELSE encode('{\"platform\":\"'"
+        " || platform ||"
+        ' \'","account_id":"\' || account_id || \'","category":\' || to_json(now_there) ||'
+        f" ',\"observed_at\":\"' || {_wire('seen_at')} || '\"}}') END AS value FROM (SELECT *,"
+        f" coalesce(category, '') AS now_there, coalesce({before}, '') AS was_there FROM rows)"
+        " WHERE now_there <> was_there"
+    )
 
 
 def _within(column: str, kind: str, span: tuple[int | None, int | None]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import msgspec
 import pytest
 
 from schemas.enums import Mode
+from streams.backtest import scan
 from streams.backtest.against import changes
 from streams.backtest.answers import AnswerModel, read_model
 from streams.backtest.page import page
 from streams.backtest.report import report
 from streams.backtest.sentences import first_line, headline
 from streams.core.model.ids import invitation_id
+from streams.core.model.policy import Phase
 from streams.operate.errors import UsageError
 from tests.backtest.given import (
     UNKNOWN,
@@ -28,6 +31,7 @@ from tests.backtest.given import (
     rising,
     words_of,
 )
+from tests.backtest.rates import PLATFORMS
 from tests.core.given import DAY, HOUR, MINUTE, PLATFORM, START, rfc3339, stability
 
 
@@ -132,6 +136,41 @@ def test_policies_that_share_a_scan_say_what_each_says_alone(tmp_path: Path) -> 
         _, alone = backtested(tmp_path, readings, one)
         own = [it._replace(policy="p0") for it in together if it.policy == f"p{number}"]
         assert own == alone
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("others", [3, 900])
+def test_seven_platforms_beside_others_say_what_each_says_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact: bool, others: int
+) -> None:
+    """One account id on all of them; `others` rows are of a platform that no policy knows."""
+    monkeypatch.setattr(scan, "EXACT_ROWS", 5_000_000 if exact else 0)
+    highs = (1000, 1400, 1501, 1800, 2000, 3000, 90_000)
+    lines = dict(zip(PLATFORMS, highs, strict=True))
+    rows = [row._replace(platform=name) for row in rising("a1") for name in lines]
+    rows += [ReadingRow(HOUR * number, "a1", 5_000, platform="nowhere") for number in range(others)]
+    readings = parquet_file(tmp_path / "r.parquet", sorted(rows))
+    seven = [
+        policy(platform=name, phases=(Phase("first", line, START - DAY, None, None),))
+        for name, line in lines.items()
+    ]
+    found, together = backtested(tmp_path, readings, *seven)
+    plain = report(found)
+    sums: Counter[str] = Counter()
+    for number, one in enumerate(seven):
+        single, alone = backtested(tmp_path, readings, one, now=found.now)
+        own = [it._replace(policy="p0") for it in together if it.policy == f"p{number}"]
+        assert own == alone
+        (expected,) = report(single)["policies"]
+        assert plain["policies"][number] | {"policy": "p0"} == expected
+        carried = report(single)["carried"]
+        assert plain["carried"]["days"][one.platform] == carried["days"][one.platform]
+        names = ("readings", "accounts", "accounts_that_matter", "readings_that_matter")
+        sums.update({name: carried[name] for name in names})
+    assert {name: plain["carried"][name] for name in sums} == dict(sums)
+    assert plain["carried"]["left_out"] == {"unknown_platform": others}
+    crossed = [it["upward_crossings"] for it in plain["policies"]]
+    assert crossed == [{"1": 1}, {"1": 1}, {}, {}, {}, {}, {}]
 
 
 def test_the_model_gives_the_stated_shares_and_the_same_ones_every_time(tmp_path: Path) -> None:

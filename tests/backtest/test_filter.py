@@ -1,5 +1,6 @@
 """What the filter leaves out decides nothing: both runs are the same, byte for byte."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from streams.backtest.answers import AnswerModel
+from streams.backtest.columns import among, connect, quoted
 from streams.core.model.policy import Guards, Phase
 from tests.backtest.given import (
     EXEMPT,
@@ -23,6 +25,7 @@ from tests.backtest.given import (
     parquet_file,
     policy,
 )
+from tests.backtest.rates import PLATFORMS
 from tests.core.given import DAY, HOUR, PLATFORM, START, rfc3339, stability
 
 ACCOUNTS = st.sampled_from([f"a{number}" for number in range(8)])
@@ -141,3 +144,18 @@ def test_an_input_of_a_row_names_the_row_as_its_offset(tmp_path: Path) -> None:
     causes = [it["cause"] for it in decisions(said) if "offset" in it["cause"]]
     assert {"topic": "follower-counts", "offset": 1} in causes
     assert msgspec.json.decode(events(said)[0].value or b"")["account_id"] == "high"
+
+
+def test_the_names_of_seven_platforms_are_compared_and_not_joined_with_every_row(
+    tmp_path: Path,
+) -> None:
+    file = parquet_file(tmp_path / "r.parquet", [ReadingRow(0, "a1", 1)])
+
+    def plan(condition: str) -> str:
+        query = f"EXPLAIN SELECT count(*) FROM read_parquet('{file}') WHERE {condition}"
+        with closing(connect(tmp_path)) as connection:
+            return str(connection.execute(query).fetchall())
+
+    names = ", ".join(map(quoted, PLATFORMS))
+    assert "Join" in plan(f"platform IN ({names})"), "DuckDB does it by itself: drop `among`"
+    assert "Join" not in plan(among("platform", PLATFORMS))
