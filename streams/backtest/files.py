@@ -11,6 +11,7 @@ from typing import Any
 
 from streams.backtest.against import Change
 from streams.backtest.tally import Tally
+from streams.operate.cells import csv_row
 from streams.operate.errors import UsageError
 
 ACCOUNT_COLUMNS = (
@@ -84,7 +85,7 @@ def accounts_csv(tallies: Iterable[Tally]) -> str:
                 if surface:
                     one = it.restricted[surface]
                     more = (one.level, one.mode, one.since, one.until)
-                writer.writerow((*base, *last, surface, *more))
+                writer.writerow(csv_row((*base, *last, surface, *more)))
     return text.getvalue()
 
 
@@ -94,5 +95,5 @@ def changes_csv(found: Iterable[Change]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CHANGE_COLUMNS)
     for it in found:
-        writer.writerow([getattr(it, name) for name in CHANGE_COLUMNS])
+        writer.writerow(csv_row(getattr(it, name) for name in CHANGE_COLUMNS))
     return text.getvalue()

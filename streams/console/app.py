@@ -193,10 +193,10 @@ def _write_down(asked: PageRequest, route: Route) -> None:
     if account is not None and ACCOUNT.fullmatch(account) is None:
         # The person may have typed anything, even a name, so the text is not logged.
         raise PageRefusal(400, "error.account")
-    if account is None and route.whose is not None:
-        account = route.whose(asked)
-    what = f"console {route.path}"[:64]
-    write_down(asked.console.engine, asked.now, asked.actor, what, account)
+    accounts = [account] if account is not None else route.whose(asked) if route.whose else []
+    what = f"console {route.path if route.told is None else route.told(asked)}"
+    poll = asked.request.headers.get("HX-Request") == "true"
+    write_down(asked.console.engine, asked.now, asked.actor, what, accounts, poll=poll)
 
 
 def _finished(asked: PageRequest, answer: Response) -> Response:

@@ -5,7 +5,7 @@ signed in; NOBODY: who asks is not even looked up, so that it answers without a 
 POST needs the token of its form.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum, unique
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from streams.console.pages import (
     backtests,
     evidence,
     letters,
+    looks,
     overview,
     policies,
     provider,
@@ -53,7 +54,8 @@ class Route(NamedTuple):
     page: Page
     needs: Role | Open
     logged: bool = False
-    whose: Callable[[PageRequest], str | None] | None = None
+    whose: Callable[[PageRequest], Sequence[str]] | None = None
+    told: Callable[[PageRequest], str] | None = None
 
 
 ROUTES = (
@@ -69,17 +71,17 @@ ROUTES = (
     Route("POST", "/sign-out-everywhere", sign_in.leave_everywhere, Open.SIGNED_IN),
     Route("GET", "/", overview.show, Open.SIGNED_IN),
     Route("GET", STREAM_PATH, server_sent.stream, Role.NUMBERS),
-    Route("GET", "/accounts", account.search, Role.ACCOUNTS, logged=True),
+    Route("GET", "/accounts", account.search, Role.ACCOUNTS, True, account.searched),
     Route("GET", "/accounts/{account}", account.show, Role.ACCOUNTS, logged=True),
-    Route("GET", "/worklists/{list}", worklists.show, Role.ACCOUNTS, logged=True),
-    Route("GET", "/dead-letters", letters.show, Role.ACCOUNTS, logged=True),
+    Route("GET", "/worklists/{list}", worklists.show, Role.ACCOUNTS, True, told=worklists.told),
+    Route("GET", "/dead-letters", letters.show, Role.ACCOUNTS, True, told=letters.told),
     Route("GET", "/dead-letters/{place}", letters.one, Role.ACCOUNTS, True, letters.whose),
     Route("GET", "/actions/{what}", actions.form, Role.OPERATOR, logged=True),
-    Route("POST", "/actions/{what}", actions.preview, Role.OPERATOR, logged=True),
+    Route("POST", "/actions/{what}", actions.preview, Role.OPERATOR, True, looks.ordered),
     Route("GET", "/proposals", actions.listed, Role.ACCOUNTS, logged=True),
-    Route("GET", "/proposals/{id}", actions.show, Role.ACCOUNTS, logged=True),
+    Route("GET", "/proposals/{id}", actions.show, Role.ACCOUNTS, True, looks.of_order, looks.order),
     Route("POST", "/proposals/{id}/send", actions.send, Role.OPERATOR),
-    Route("POST", "/proposals/{id}/undo", actions.undo, Role.OPERATOR),
+    Route("POST", "/proposals/{id}/undo", actions.undo, Role.OPERATOR, True, looks.of_order),
     Route("POST", "/proposals/{id}/approve", actions.approve, Role.APPROVER),
     Route("POST", "/proposals/{id}/decline", actions.decline, Role.APPROVER),
     Route("GET", "/policies", policies.show, Role.NUMBERS),
@@ -99,5 +101,5 @@ ROUTES = (
     Route("GET", "/accesses", reports.accesses, Role.AUDITOR),
 )
 """Every route. `logged`: who asked is written down before the page is made, with the account that
-is in the path, or that `whose` finds.
+is in the path, or each of those that `whose` finds, and the route or what `told` says instead.
 """

@@ -16,7 +16,8 @@ from streams.console.site import Console, PageRefusal
 from streams.index import tables
 from streams.index.refused import Wanted, letters_of
 from streams.letters.desk import WORK
-from streams.letters.reading import Filter, Origin, origin_of, origins_of
+from streams.letters.producer import TakenOverError
+from streams.letters.reading import Filter, NoLetterError, Origin, origin_of, origins_of
 from streams.letters.settle import Done, SettlementOrder, lines_of
 from streams.operate.errors import UsageError
 
@@ -63,15 +64,28 @@ def open_places(connection: Connection, wanted: Wanted) -> list[str]:
 
 
 def dry_run(console: Console, wish: Wish, actor: str, now: int) -> dict[str, Any]:
-    """Counts what would become of the letters. Raises PageRefusal where Kafka cannot be asked."""
-    done = console.letters.settle(wish.word, _order(wish, actor, now), dry=True)
+    """Counts what would become of the letters. Raises PageRefusal if there is no such letter,
+    OperateError where Kafka cannot be asked.
+    """
+    try:
+        done = console.letters.settle(wish.word, _order(wish, actor, now), dry=True)
+    except NoLetterError as error:
+        raise PageRefusal(404, "error.order", why=str(error)) from None
     return {"letters": len(wish.places), **_told(done)}
 
 
 def carry_out(console: Console, found: Proposal, issued_at: int) -> dict[str, Any]:
-    """Settles the letters of a decided proposal, as the person who prepared it."""
+    """Settles the letters of a decided proposal, as the person who prepared it.
+
+    Raises PageRefusal if another order was begun meanwhile; pressed again, it goes on.
+    """
     order = _order(found.wish, found.actor, issued_at)
-    done = console.letters.settle(found.wish.word, order, dry=False)
+    try:
+        done = console.letters.settle(found.wish.word, order, dry=False)
+    except NoLetterError as error:
+        return {**found.outcome, "fault": str(error)}
+    except TakenOverError:
+        raise PageRefusal(409, "error.letters_at_once") from None
     return {**found.outcome, **_told(done), "count": done.settled}
 
 

@@ -92,6 +92,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "These are more than {most} letters: choose a topic and a reason. Nothing was sent.",
         "超过 {most} 条死信：请选择主题和原因。未发送任何内容。",
     ),
+    "error.letters_at_once": (
+        "Another person's order on dead letters was under way at the same moment. Go back and press"
+        " again: it goes on with what is not settled.",
+        "同一时刻另一人的死信操作正在进行。请返回后再按一次：将从尚未处理的死信继续。",
+    ),
     "error.no_such_letter": (
         "The index has no dead letter of this record.",
         "索引中没有此记录的死信。",

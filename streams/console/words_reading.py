@@ -300,5 +300,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "accesses.at": ("When", "时间"),
     "accesses.actor": ("Who", "何人"),
     "accesses.what": ("What", "页面"),
+    "accesses.hint": (
+        "A line for each account: of its page, of a letter's page, of a search that lists it or was"
+        " for it, of a preview and the page of an order with it. Of work-lists and the list of dead"
+        " letters a line says which list and what was chosen, not which rows; so do the lists of"
+        " orders and of a backtest's accounts, and evidence. A page that asks again by itself adds"
+        " a line every ten minutes.",
+        "每个账号一行：账号页、死信页、列出或查找该账号的搜索、含该账号的预览与命令页。工作清单与死信"
+        "列表只记录打开的列表及筛选条件，不逐行记录；命令列表、回测账号列表与证据亦同。页面自动刷新"
+        "每十分钟至多记一行。",
+    ),
     "accesses.none": ("Nobody looked at any.", "没有查阅记录。"),
 }

@@ -90,6 +90,7 @@ def open_engine(url: URL, *, make: bool = False, cache_kib: int = CACHE_KIB) -> 
             folder = Path(url.database or "").parent
             if make:
                 folder.mkdir(parents=True, exist_ok=True)
+                _make_private(url.database or "")
             engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
             event.listen(engine, "connect", lambda it, _: _prepare(it, cache_kib))
             event.listen(engine, "begin", _begin)
@@ -110,6 +111,15 @@ def open_engine(url: URL, *, make: bool = False, cache_kib: int = CACHE_KIB) -> 
             f"the folder of {shown(url)} cannot be made: {error.strerror}. Set BYLINE_DATA_DIR or"
             " BYLINE_DATABASE to a place that can be written"
         ) from None
+
+
+def _make_private(path: str) -> None:
+    """Makes the file of a database that is not there yet, so that no other user can read it.
+
+    SQLite gives its write-ahead log the same mode.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare(connection: Any, cache_kib: int) -> None:

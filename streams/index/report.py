@@ -5,13 +5,15 @@ which it was decided.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, func, select
 
 from schemas.enums import Event, Level, Mode, Surface
+from streams.core.inputs.letters import refused_reason, refused_topic
 from streams.core.model.instants import HOUR, rfc3339
 from streams.index import tables
 from streams.index.fresh import Fresh, freshness
@@ -92,13 +94,22 @@ def report(connection: Connection, start: int, end: int, platform: str | None = 
         _events(connection, start, end, platform),
         _appeals(connection, start, end, platform),
         _medians(connection, Asked(start, end, By.PLATFORM, platform)),
-        [
-            {"platform": name, "topic": topic, "reason": reason, "count": count}
-            for name, topic, reason, count in counted(
-                connection, Wanted(platform=platform, start=start, end=end)
-            )
-        ],
+        _refused(counted(connection, Wanted(platform=platform, start=start, end=end))),
     )
+
+
+def _refused(found: Iterable[tuple[str | None, str, str, int]]) -> list[Mapping[str, Any]]:
+    """Returns the refused records by platform, topic and reason, those of no list as one word.
+
+    An index that an older Byline made has the words of whoever wrote the letter.
+    """
+    counts: Counter[tuple[str | None, str, str]] = Counter()
+    for platform, topic, reason, count in found:
+        counts[platform, refused_topic(topic, ""), refused_reason(reason)] += count
+    return [
+        {"platform": platform, "topic": topic, "reason": reason, "count": count}
+        for (platform, topic, reason), count in counts.most_common()
+    ]
 
 
 def dsa_of(event: str, surface: str | None, level: str | None) -> str | None:

@@ -8,6 +8,7 @@ from enum import StrEnum, unique
 from typing import Any
 
 from streams.index.report import Report
+from streams.operate.cells import csv_row, markdown_cell
 
 
 @unique
@@ -55,7 +56,7 @@ def as_csv(report: Report) -> str:
         out.write("\n")
         writer.writerow([title])
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows(map(csv_row, rows))
     return out.getvalue()
 
 
@@ -64,7 +65,7 @@ def as_markdown(report: Report) -> str:
     lines = [f"# From {report.start} to {report.end}"]
     for title, columns, rows in tables_of(report):
         lines += ["", f"## {title}", "", _row(columns), _row("---" for _ in columns)]
-        lines += [_row(cell.replace("|", "\\|") for cell in row) for row in rows]
+        lines += [_row(map(markdown_cell, row)) for row in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,8 @@ Each call opens its own connections to Kafka, and raises OperateError where that
 """
 
 import asyncio
+from contextlib import nullcontext
+from threading import Lock
 from typing import Any
 
 from schemas.topics import DEAD_LETTERS
@@ -26,6 +28,7 @@ class LetterDesk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._one = Lock()
 
     def shown(self, place: str) -> dict[str, Any]:
         """Returns a refused record, masked. Raises NoLetterError if no dead letter speaks of it."""
@@ -42,7 +45,10 @@ class LetterDesk:
         return asyncio.run(run())
 
     def settle(self, word: str, order: settle.SettlementOrder, *, dry: bool) -> settle.Done:
-        """Settles letters, each once however often it is asked; `dry`: only counts."""
+        """Settles letters, each once however often it is asked; `dry`: only counts.
+
+        One order goes at a time here. Raises TakenOverError if another program's began meanwhile.
+        """
 
         async def run() -> settle.Done:
             if dry:
@@ -57,7 +63,8 @@ class LetterDesk:
             ):
                 return await WORK[word](client, self._settings, order, producer)
 
-        return asyncio.run(run())
+        with nullcontext() if dry else self._one:
+            return asyncio.run(run())
 
 
 def _marks(settings: Settings) -> list[Permission]:

@@ -10,7 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, TransactionalIdAuthorizationFailed
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaError,
+    ProducerFenced,
+    TransactionalIdAuthorizationFailed,
+)
 
 from streams.engine.sender import Manager, NoAnswer, OnceSender
 from streams.operate.clients import CONNECT_TIMEOUT_SECONDS
@@ -46,6 +51,10 @@ class OutcomeUnknownError(OperateError):
     """It is unknown whether the last transaction was committed; the next start resolves it."""
 
 
+class TakenOverError(OutcomeUnknownError):
+    """Another order on dead letters began meanwhile; Kafka lets the newer one go on alone."""
+
+
 @asynccontextmanager
 async def redrive_producer(settings: Settings) -> AsyncIterator[RedriveProducer]:
     """Starts a producer, and stops it at the end.
@@ -79,6 +88,7 @@ async def in_transaction(
     """Sends records (topic, partition, key, value) in one transaction.
 
     Raises:
+        TakenOverError: another order on letters has begun.
         OutcomeUnknownError: it is unknown whether the transaction was committed.
     """
 
@@ -93,6 +103,11 @@ async def in_transaction(
 
     try:
         await asyncio.wait_for(run(), STEP_SECONDS)
+    except (ProducerFenced, InvalidProducerEpoch) as error:
+        raise TakenOverError(
+            "another order on dead letters was begun at the same moment, and one goes at a time:"
+            " do it again, it goes on with what is not settled"
+        ) from error
     except (KafkaError, NoAnswer, TimeoutError, AssertionError) as error:
         raise OutcomeUnknownError(
             f"the last transaction did not end as it should ({type(error).__name__}: {error}). It"

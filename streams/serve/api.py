@@ -35,7 +35,10 @@ from streams.serve.openapi import ROUTES, document
 from streams.serve.roles import Role, Roles, who_is
 
 ACCOUNT = re.compile(f"{PLATFORM_PATTERN[1:-1]}:{ACCOUNT_ID_PATTERN[1:-1]}")
+PLATFORM = re.compile(PLATFORM_PATTERN[1:-1])
 MOST_EVENTS = 1_000
+NOT_KEPT = {"Cache-Control": "no-store"}
+"""No cache on the way keeps an answer: it may name accounts."""
 Answer = dict[str, Any]
 Query = Callable[[Engine, dict[str, str], int], Answer]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -132,8 +135,10 @@ def _handler(
                 account = asked.get("account")
                 if account is not None and ACCOUNT.fullmatch(account) is None:
                     raise Asking("an account is platform:account_id")
-                await asyncio.to_thread(write_down, engine, now, who.actor, path, account)
-            return web.json_response(await asyncio.to_thread(query, engine, asked, now))
+                what, named = _told(path, asked), [] if account is None else [account]
+                await asyncio.to_thread(write_down, engine, now, who.actor, what, named)
+            found = await asyncio.to_thread(query, engine, asked, now)
+            return web.json_response(found, headers=NOT_KEPT)
         except Asking as error:
             return _error(400, str(error))
         except IndexFault as error:
@@ -143,9 +148,19 @@ def _handler(
     return handle
 
 
+def _told(path: str, asked: dict[str, str]) -> str:
+    """Returns the route for the log, with the list and its platform, if there are such."""
+    if asked.get("list") not in WORK_LISTS:
+        return path
+    platform = asked.get("platform", "")
+    # The person may have typed anything, even a name.
+    named = f" {platform}" if PLATFORM.fullmatch(platform) else ""
+    return path.replace("{list}", asked["list"]) + named
+
+
 def _error(status: int, says: str) -> web.Response:
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    return web.json_response({"error": says}, status=status, headers=headers)
+    more = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return web.json_response({"error": says}, status=status, headers={**NOT_KEPT, **more})
 
 
 def _account(engine: Engine, asked: dict[str, str], now: int) -> Answer:

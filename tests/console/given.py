@@ -18,6 +18,7 @@ from streams.console.news import PageNews
 from streams.console.peers import Peers
 from streams.console.site import Console
 from streams.letters.desk import LetterDesk
+from streams.letters.producer import TakenOverError
 from streams.letters.settle import Done, Left, SettlementOrder
 from streams.operate.send import Sent
 from streams.serve.roles import Who, held, token_key, user_key
@@ -49,7 +50,8 @@ ROLES |= {user_key(STATED): Who("viewer.9", held(["viewer"]))}
 class LettersOfTest:
     """Stands where Kafka would be asked for refused records; it notes what was settled.
 
-    `records`: what is said of each. `failing`: raised instead. `stay`: letters that stay.
+    `records`: what is said of each. `failing`: raised instead. `stay`: letters that stay. `fenced`:
+    whether another order was begun meanwhile.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class LettersOfTest:
         self.settled: list[tuple[str, SettlementOrder]] = []
         self.failing: Exception | None = None
         self.stay: list[Left] = []
+        self.fenced = False
 
     def shown(self, place: str) -> dict[str, Any]:
         if self.failing is not None:
@@ -66,6 +69,8 @@ class LettersOfTest:
     def settle(self, word: str, order: SettlementOrder, *, dry: bool) -> Done:
         if self.failing is not None:
             raise self.failing
+        if not dry and self.fenced:
+            raise TakenOverError("another order")
         if not dry:
             self.settled.append((word, order))
         return Done(len(order.wanted.origins) - len(self.stay), 0, list(self.stay))

@@ -265,8 +265,8 @@ def test_who_looked_at_which_account_is_written_down_before_the_page(ground: Con
         browser.get(path)
     assert written(ground) == [
         ("accounts", "console /accounts/{account}", "weibo:a5"),
-        ("accounts", "console /worklists/{list}", None),
-        ("accounts", "console /accounts", None),
+        ("accounts", "console /worklists/pending", None),
+        ("accounts", "console /accounts", "weibo:a5"),
     ]
     shown = ground.signed_in("auditor").get("/accesses").text
     assert "weibo:a5" in shown

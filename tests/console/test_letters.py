@@ -1,5 +1,6 @@
 """Dead letters on a page: shown masked, settled after a dry run, each once, by whom may."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,21 @@ import pytest
 from sqlalchemy import insert, select
 from starlette.testclient import TestClient
 
+from schemas.enums import Refused
+from streams.core.inputs.letters import dead_letter
+from streams.core.inputs.plain import Refusal
 from streams.index import settled, sums, tables
 from streams.index.database import reading, writing
 from streams.letters.producer import OutcomeUnknownError
-from streams.letters.reading import Letter, Origin
+from streams.letters.reading import Letter, NoLetterError, Origin
 from streams.letters.settle import Left
+from streams.operate.audit.records import Record
 from streams.operate.errors import KafkaAbsentError
 from tests.console.given import ConsoleGround, guard
 from tests.console.test_access import written
 from tests.console.test_actions import pressed
-from tests.index.filled import filled
+from tests.core.given import DAY, START, GivenRecord
+from tests.index.filled import empty, filled, write
 from tests.operate.recording import Tape
 
 
@@ -185,3 +191,55 @@ def test_what_cannot_be_settled_is_refused_before_anything(
     assert said in answer.text
     with reading(refused.engine) as connection:
         assert connection.execute(select(tables.proposals)).all() == []
+
+
+def test_a_place_without_a_letter_is_the_persons_mistake(refused: ConsoleGround) -> None:
+    browser = refused.signed_in("operator")
+    refused.letters.failing = NoLetterError("controls[2]@1: no dead letter speaks of it")
+    answer = prepared(browser, "controls[2]@1")
+    assert (answer.status_code, "no dead letter speaks of it" in answer.text) == (404, True)
+    refused.letters.failing = None
+    path = prepared(browser, "controls[2]@1").headers["location"]
+    refused.letters.failing = NoLetterError("controls[2]@1: no dead letter speaks of it")
+    assert pressed(browser, path, "send").status_code == 303
+    assert "no dead letter speaks of it" in browser.get(path).text
+
+
+def test_an_order_that_another_one_overtook_says_so_and_goes_on_when_pressed_again(
+    refused: ConsoleGround,
+) -> None:
+    browser = refused.signed_in("operator")
+    path = prepared(browser, *places(browser, "?topic=controls")).headers["location"]
+    refused.letters.fenced = True
+    answer = pressed(browser, path, "send")
+    assert (answer.status_code, "press again" in answer.text) == (409, True)
+    refused.letters.fenced = False
+    assert pressed(browser, path, "send").status_code == 303
+    assert "3 letters were settled" in browser.get(path).text
+
+
+def test_a_chosen_letter_is_a_look_at_its_account(refused: ConsoleGround) -> None:
+    browser = refused.signed_in("operator")
+    prepared(browser, *places(browser, "?topic=controls"), "nonsense")
+    assert written(refused)[-1] == ("operator", "console /actions/{what}", "weibo:w1")
+
+
+def test_a_letter_of_no_input_has_a_page_and_counts_as_unknown(tmp_path: Path) -> None:
+    forged = json.loads(LETTER) | {"topic": "byline.a/b", "reason": "=cmd|' /C calc'!A0"}
+    record = Record("dead-letters", 0, 0, START, b"weibo:w1", json.dumps(forged).encode())
+    engine = empty(tmp_path)
+    write(engine, [record])
+    ground = ConsoleGround(engine, START + DAY, tmp_path)
+    browser = ground.signed_in("operator")
+    listed = browser.get("/dead-letters").text
+    (place,) = re.findall(r'href="/dead-letters/([^"]+)"', listed)
+    assert browser.get(f"/dead-letters/{place}").status_code == 200
+    for form in ("csv", "markdown", "html", "json"):
+        text = browser.get(f"/reports/download?from=2024-01-01&to=2024-01-09&as={form}").text
+        assert "unknown" in text, form
+        assert "calc" not in text + listed, form
+
+
+LETTER = dead_letter(
+    "byline.controls", 0, GivenRecord(7, START, b"weibo:w1", b"x"), Refusal(Refused.NOT_JSON), START
+)

@@ -174,3 +174,15 @@ def test_each_connection_keeps_as_much_of_the_file_as_was_said(
     with reading(engine) as connection:
         found = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
     assert found == -(database.CACHE_KIB if kib is None else kib)
+
+
+def test_nobody_else_can_read_an_index_that_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "index.sqlite"
+    engine = open_engine(URL.create("sqlite", database=str(file)), make=True)
+    schema.bring_up(engine, 0)
+    assert {it.name: oct(it.stat().st_mode & 0o777) for it in file.parent.iterdir()} == {
+        it.name: "0o600" for it in file.parent.iterdir()
+    }
+    open_engine(URL.create("sqlite", database=str(file)), make=True)
+    with reading(engine) as connection:
+        assert schema.revision_of(connection) == schema.HEAD, "one that is there stays"

@@ -20,6 +20,7 @@ from tests.letters.refused import of_test
 
 __all__ = ["byline", "clean_environment", "on_kafka"]
 SAID = ("--actor", "op.1", "--reason", "error_correction", "--yes")
+PERIOD = ("--from", "2024-01-01T00:00:00Z", "--to", "2024-02-01T00:00:00Z")
 RAW = dead_letter(
     "byline.controls", 0, GivenRecord(7, START, b"weibo:a1", b"x"), Refusal("not_json"), START
 )
@@ -90,7 +91,7 @@ def test_forged_letters_stop_no_command(on_kafka: Settings, byline: Byline) -> N
     assert (done.code, f"{len(in_kafka)} dismissed" in done.out) == (0, True), done.err
     assert byline("index").code == 0
     assert json.loads(byline("dead-letters", "list", "--json").out) == []
-    for command in (("report", "--json"), ("funnel",), ("explain", "weibo:a1"), ("audit",)):
+    for command in (("report", *PERIOD), ("funnel",), ("explain", "weibo:a1"), ("audit",)):
         said = byline(*command)
         assert said.code in (0, 1), (command, said.err)
         assert "Traceback" not in said.err, command

@@ -146,7 +146,7 @@ async def test_who_asked_about_whom_is_written_down(ask: Ask, engine: Engine, ta
     await ask("/v1/funnel")
     before = [
         ("desk.1", "/v1/accounts/{account}", "weibo:a5"),
-        ("desk.1", "/v1/worklists/{list}", None),
+        ("desk.1", "/v1/worklists/pending", None),
     ]
     assert seen(engine) == before
     forget_rows(engine, {}, tape.now)
@@ -272,3 +272,26 @@ def test_who_asks_is_not_kept_waiting_by_an_indexer_that_writes_without_a_pause(
         stopping.set()
         indexer.join()
     assert max(took) < 3.0, took
+
+
+async def test_of_a_work_list_it_is_written_which_one_and_of_which_platform(
+    ask: Ask, engine: Engine
+) -> None:
+    for query in ("", "?platform=weibo", "?platform=Zhang%20San"):
+        await ask(f"/v1/worklists/unconfirmed{query}")
+    await ask("/v1/worklists/nonsense")
+    assert [what for _, what, _ in seen(engine)] == [
+        "/v1/worklists/unconfirmed",
+        "/v1/worklists/unconfirmed weibo",
+        "/v1/worklists/unconfirmed",
+        "/v1/worklists/{list}",
+    ]
+
+
+async def test_no_cache_on_the_way_keeps_an_answer(engine: Engine, tape: Tape) -> None:
+    app = make_app(engine, ROLES, lambda: tape.now, DAY, HOUR, "0")
+    async with TestClient(TestServer(app)) as client:
+        for token in ("all", None):
+            given = {} if token is None else {"Authorization": f"Bearer {TOKENS[token]}"}
+            answer = await client.get("/v1/accounts/weibo:a5", headers=given)
+            assert answer.headers["Cache-Control"] == "no-store", answer.status

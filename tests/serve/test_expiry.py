@@ -46,8 +46,8 @@ async def ran_until(engine: Engine, wanted: tuple[int, int], now: int) -> None:
 @pytest.mark.asyncio
 async def test_old_rows_go_while_it_runs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expiry, "EVERY_SECONDS", 0.001)
-    write_down(engine, START, "desk.1", "explain", "weibo:a1")
-    write_down(engine, START + DAY, "desk.1", "explain", "weibo:a1")
+    write_down(engine, START, "desk.1", "explain", ["weibo:a1"])
+    write_down(engine, START + DAY, "desk.1", "explain", ["weibo:a1"])
     it = kept.begin(engine, ReportKind.EVIDENCE, "May", "auditor.1", START)
     assert it is not None
     kept.finish(engine, it, KeptState.DONE, "{}", "{}", START)
@@ -61,7 +61,7 @@ async def test_a_database_that_is_away_is_asked_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(expiry, "EVERY_SECONDS", 0.001)
-    write_down(engine, START, "desk.1", "explain", "weibo:a1")
+    write_down(engine, START, "desk.1", "explain", ["weibo:a1"])
     forget, away = expiry.access.forget, iter([True, True])
 
     def locked(*args: object) -> int:

@@ -44,21 +44,35 @@ MOST_SHOWN = 200
 
 def search(asked: PageRequest) -> Response:
     """Finds accounts by their key or its beginning; the only one is shown at once."""
-    wanted, fault, found = asked.query("q"), False, list[str]()
-    if ACCOUNT.fullmatch(wanted) and _known(asked, wanted):
+    wanted, found = asked.query("q"), _matches(asked)
+    if found == [wanted]:
         return RedirectResponse(f"/accounts/{wanted}", 303)
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
+    fault = not found and wanted and not (BEGINNING.fullmatch(wanted) or BARE.fullmatch(wanted))
+    values = {"wanted": wanted, "found": found[:MOST_FOUND], "fault": fault}
+    full = len(found) > MOST_FOUND
+    return page(asked, "accounts.html", {**values, "full": full, **_aged(asked, fresh)})
+
+
+def searched(asked: PageRequest) -> list[str]:
+    """Returns the accounts that a search lists, or that it was for, for the log of accesses."""
+    wanted = asked.query("q")
+    return _matches(asked)[:MOST_FOUND] or ([wanted] if ACCOUNT.fullmatch(wanted) else [])
+
+
+def _matches(asked: PageRequest) -> list[str]:
+    wanted = asked.query("q")
+    if ACCOUNT.fullmatch(wanted) and _known(asked, wanted):
+        return [wanted]
+    found = list[str]()
+    with reading(asked.console.engine) as connection:
         if BEGINNING.fullmatch(wanted):
             found = _beginning(connection, wanted)
         if not found and BARE.fullmatch(wanted):
             platforms = connection.scalars(select(tables.policies.c.platform).distinct()).all()
             found = [it for name in platforms for it in _beginning(connection, f"{name}:{wanted}")]
-        elif wanted and not BEGINNING.fullmatch(wanted):
-            fault = True
-    values = {"wanted": wanted, "found": sorted(found)[:MOST_FOUND], "fault": fault}
-    full = len(found) > MOST_FOUND
-    return page(asked, "accounts.html", {**values, "full": full, **_aged(asked, fresh)})
+    return sorted(found)
 
 
 def _aged(asked: PageRequest, fresh: Fresh) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 from starlette.responses import Response
 
-from schemas.enums import ControlReason
+from schemas.enums import ControlReason, Refused
+from schemas.inputs import INPUT_MODELS
 from streams.console.orders import Wish
 from streams.console.render import page
 from streams.console.settling import open_places, place_of, settlement, speaks_of
@@ -62,11 +63,18 @@ def _row(connection: Connection, place: str) -> Any:
     return found
 
 
-def whose(asked: PageRequest) -> str | None:
+def whose(asked: PageRequest) -> list[str]:
     """Returns the account of the letter that is asked for, for the log of accesses."""
     with reading(asked.console.engine) as connection:
         account: str | None = _row(connection, asked.path("place")).account
-    return account
+    return [] if account is None else [account]
+
+
+def told(asked: PageRequest) -> str:
+    """Returns which of the closed words were chosen of the list, for the log of accesses."""
+    lists = {"topic": INPUT_MODELS, "reason": tuple(Refused), "show": ("settled", "all")}
+    chosen = [asked.query(name) for name, words in lists.items() if asked.query(name) in words]
+    return " ".join(("/dead-letters", *chosen))
 
 
 def one(asked: PageRequest) -> Response:

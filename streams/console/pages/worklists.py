@@ -1,12 +1,13 @@
 """The work-lists: accounts that need a person, sorted, filtered, and chosen to act on."""
 
+import re
 from collections import Counter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from schemas.enums import ControlReason
+from schemas.enums import PLATFORM_PATTERN, ControlReason
 from streams.console.render import page
 from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.instants import HOUR
@@ -42,6 +43,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 """List → what can be done with its rows at once."""
 WITHIN = (24, 72, 168)
 MOST_ROWS = 200
+PLATFORM = re.compile(PLATFORM_PATTERN[1:-1])
 
 
 SORTED = {
@@ -106,6 +108,20 @@ def show(asked: PageRequest) -> Response:
         "late": fresh.late(asked.now),
     }
     return page(asked, "worklist.html", values)
+
+
+def told(asked: PageRequest) -> str:
+    """Returns which list and what of it was chosen, for the log of accesses."""
+    which = asked.path("list")
+    if which not in LISTS:
+        return "/worklists/{list}"
+    # The person may have typed anything, even a name: only what can be chosen is written.
+    named = [asked.query("platform")] if PLATFORM.fullmatch(asked.query("platform")) else []
+    if which == "pending" and asked.query("within") in map(str, WITHIN):
+        named.append(f"{asked.query('within')}h")
+    if asked.query("page").isdecimal() and len(asked.query("page")) < 6:
+        named.append(f"page {int(asked.query('page')) + 1}")
+    return " ".join((f"/worklists/{which}", *named))
 
 
 def _paged(
