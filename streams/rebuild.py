@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 
-from schemas.topics import DECISIONS, POLICIES, STORES, TopicNames
+from schemas.topics import DECISIONS, STORES, TopicNames
 from streams.core.log.chain import Chain
 from streams.engine import acceptance
 from streams.engine.checkpoint import FORMAT, Checkpoint
@@ -25,11 +25,10 @@ from streams.engine.disk_reading import Disk, read_disk
 from streams.engine.processor import ProcessorSpec
 from streams.engine.producer import TransactionalProducer
 from streams.operate import topics
-from streams.operate.audit.reading import read_to_end
 from streams.operate.clients import admin_client, consumer
 from streams.operate.errors import UsageError
 from streams.operate.losses import Losses, losses
-from streams.replay.recorded import Clients, RecordedPartition
+from streams.replay.recorded import Clients, RecordedPartition, policy_texts
 from streams.replay.records import ReplayError
 from streams.settings import Settings
 from streams.stop_worker import ExitCode, StopWorker
@@ -103,8 +102,7 @@ async def rebuild(settings: Settings, disks: list[Path], *, yes: bool) -> Rebuil
 
 async def _policy_texts(settings: Settings) -> dict[str, bytes]:
     async with consumer(settings) as client:
-        read = read_to_end(client, settings.topic_prefix, [POLICIES.name])
-        return {(record.key or b"").decode(): record.value async for record in read if record.value}
+        return (await policy_texts(client, settings)).known
 
 
 def _on_disks(settings: Settings, disks: list[Path], spec: ProcessorSpec) -> dict[int, list[Disk]]:

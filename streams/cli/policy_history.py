@@ -16,6 +16,7 @@ from streams.index.history import TakenUp, history, of_index, taken_up
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
+from streams.policies.texts import PolicyTexts
 from streams.settings import Settings
 
 _KEY = b"#policies"
@@ -73,16 +74,16 @@ def show(
 
 async def _read(chosen: Settings) -> tuple[list[TakenUp], dict[str, bytes]]:
     lines: list[TakenUp] = []
-    texts: dict[str, bytes] = {}
+    texts = PolicyTexts()
     try:
         async with consumer(chosen) as client:
             topics = [DECISIONS.name, POLICIES.name]
             async for record in read_to_end(client, chosen.topic_prefix, topics):
                 if record.topic == POLICIES.name:
-                    texts[(record.key or b"").decode(errors="replace")] = record.value or b""
+                    texts.feed(record.partition, record.offset, record.key, record.value)
                 elif record.key == _KEY:
                     with suppress(msgspec.MsgspecError):
                         lines.append(taken_up(record.partition, record.value or b""))
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
-    return lines, texts
+    return lines, texts.known

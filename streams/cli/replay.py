@@ -83,6 +83,7 @@ def _plain(found: Replayed, partitions: int | None) -> dict[str, Any]:
         "partitions": [it.as_dict() for it in found.partitions],
         "switches": found.switches,
         "hidden": found.hidden,
+        "altered_policies": found.altered,
     }
     if partitions is not None:
         plain["elsewhere"] = {
@@ -116,6 +117,8 @@ def _say(found: Replayed, account: str | None, partitions: int | None, seconds: 
                 f"partition {other.partition}, on {partitions} partitions: {other.binds}; what"
                 f" follows cannot be compared ({other.events:,} events before are alike)"
             )
+    for place in found.altered:
+        echo_error(f"{place}: its text is not the one of its digest, which only a forger writes")
     for words in (found.switches, found.hidden):
         if words is not None:
             echo_error(words)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.topics import DECISIONS, POLICIES
+from schemas.topics import DECISIONS
 from streams.core.model.instants import rfc3339
 from streams.evidence.samples import Anew, Draw, Sample, rederive
 from streams.index.history import TakenUp, history, taken_up
@@ -21,6 +21,7 @@ from streams.operate.audit.records import Breach, Record, millis
 from streams.operate.audit.run_audit import Span, audit_topics
 from streams.operate.clients import consumer
 from streams.operate.errors import EndHiddenError
+from streams.replay.recorded import policy_texts
 from streams.settings import Settings
 from streams.settings_checks import id_key
 
@@ -141,7 +142,7 @@ async def gather(settings: Settings, asked: EvidenceRequest) -> Evidence:
         lines: list[TakenUp] = []
         async for record in _log(client, settings):
             _count(found, draw, lines, record)
-        texts = await _texts(client, settings)
+        texts = (await policy_texts(client, settings)).known
         _policies(found, lines, texts)
         if asked.samples:
             await _sample(client, settings, found, draw)
@@ -194,11 +195,6 @@ def _verified(found: Evidence, partition: int, plain: Mapping[str, Any]) -> bool
     chain = found.verified.chains.get(partition)
     last = None if chain is None else chain.number
     return last is not None and plain["number"] < last
-
-
-async def _texts(client: TolerantConsumer, settings: Settings) -> dict[str, bytes]:
-    read = read_to_end(client, settings.topic_prefix, [POLICIES.name])
-    return {(it.key or b"").decode(): it.value async for it in read if it.value}
 
 
 def _policies(found: Evidence, lines: list[TakenUp], texts: Mapping[str, bytes]) -> None:

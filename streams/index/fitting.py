@@ -23,7 +23,6 @@ Text64 = Annotated[str, Meta(max_length=64)]
 Text128 = Annotated[str, Meta(max_length=128)]
 MOST_KEY = 128
 """The longest key of `states`."""
-DIGEST_LENGTH = 64
 MOST_BRACKETS = 500
 """SQLite reads no JSON that is nested deeper than 1,000 levels; an event has less than ten."""
 _MOST_PART = 44

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from streams.core.model.instants import milliseconds, rfc3339
 from streams.index import tables
+from streams.policies.texts import fits
 
 
 class TakenUp(NamedTuple):
@@ -111,8 +112,7 @@ def _version(
     platform: str, text: str, times: list[list[int | None]], texts: Mapping[str, bytes]
 ) -> Version:
     number, _, digest = text.partition(":")
-    raw = texts.get(digest)
-    read = None if raw is None else _text.decode(raw)
+    read = _read(texts.get(digest), digest)
     running = sum(end is None for _, end in times)
     ends = [end for _, end in times if end is not None]
     return Version(
@@ -125,6 +125,14 @@ def _version(
         running,
         () if read is None else tuple((actor, rfc3339(at)) for actor, at in read.approvals),
     )
+
+
+def _read(raw: bytes | None, digest: str) -> _Text | None:
+    """Returns what a text says; None if there is none, or another than the one of its digest."""
+    try:
+        return _text.decode(raw) if raw is not None and fits(digest, raw) else None
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 def of_index(connection: Connection) -> tuple[list[TakenUp], dict[str, bytes]]:

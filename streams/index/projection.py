@@ -52,6 +52,7 @@ from streams.index.rows import Rows
 from streams.index.work import NO_WORK, work_of
 from streams.operate.account_states import RESERVED, check_reserved, interesting
 from streams.operate.audit.records import Record
+from streams.policies.texts import fits
 
 ACCOUNTS = CHANGELOGS[0]
 UNDECODABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
@@ -366,8 +367,8 @@ def _ack(record: Record, rows: Rows) -> None:
 
 def _policy(record: Record, digest: str, value: bytes, rows: Rows) -> None:
     it = _policies.decode(fitting.plain_json(value))
-    if len(digest) > fitting.DIGEST_LENGTH:
-        raise fitting.UnfitError("a key that is no digest")
+    if not fits(digest, value):
+        raise fitting.UnfitError("a text that is not the one of its digest")
     place = (record.offset, record.timestamp)
     rows.policies[digest] = (it.platform, it.version, *place, value.decode())
 

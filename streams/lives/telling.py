@@ -5,7 +5,8 @@ from typing import Any
 
 from streams.core.model.instants import rfc3339
 from streams.lives.account import Fate, ImaginedAccount
-from streams.lives.verdict import NOT_JUDGED, Answered, Example, Question
+from streams.lives.unled import Question
+from streams.lives.verdict import NOT_JUDGED, Answered, Example
 from streams.policies.scalars import format_duration
 
 MOST_EVENTS = 8
@@ -41,6 +42,7 @@ def text(answers: Sequence[Answered]) -> Iterator[str]:
     """Yields the verdicts and their examples as lines for a terminal."""
     for answer in answers:
         yield f"{answer.question}: {answer.verdict}"
+        yield from (f"  {reason}" for reason in answer.reasons)
         for direction, example in _examples(answer):
             yield f"  {direction} for {in_words(example.account)}"
             yield from (f"    before: {line}" for line in _told(answer.question, example.before))
@@ -60,6 +62,10 @@ def markdown(title: str, changes: Sequence[str], answers: Sequence[Answered]) ->
     yield from (f"* `{change}`" for change in changes)
     if not changes:
         yield "Nothing changes."
+    if any(answer.reasons for answer in answers):
+        yield ""
+    for answer in answers:
+        yield from (f"* {answer.question}: {reason}" for reason in answer.reasons)
     for answer in answers:
         for direction, example in _examples(answer):
             yield ""

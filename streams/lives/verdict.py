@@ -2,8 +2,8 @@
 
 There are three questions: who is invited (and how soon), who is restricted (where, how strongly,
 for how long), and how long they have to answer. The core is run under both policies on the same
-accounts, one of every region (regions.py). What depends on many accounts (caps, guards) and what
-restricts nobody (reminders, reviews, names of notices) is not judged; `NOT_JUDGED` names it.
+accounts, one of every region (regions.py). What no account alone shows is judged by the values of
+the policies (unled.py). What restricts nobody is not judged; `NOT_JUDGED` names it.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ from streams.lives.account import (
     led_again,
 )
 from streams.lives.regions import horizon, representatives
+from streams.lives.unled import MILDER, STRICTER, WITHOUT_EFFECT, Question, Reason, reasons
 
 
 @unique
@@ -33,19 +34,7 @@ class CaseVerdict(StrEnum):
     INCOMPARABLE = "incomparable"
 
 
-@unique
-class Question(StrEnum):
-    """The questions on which two policies are compared."""
-
-    INVITED = "who is invited"
-    RESTRICTED = "who is restricted"
-    TIME = "how long they have"
-
-
-NOT_JUDGED = (
-    "caps and guards (they bind many accounts together), reminders, reviews, names and versions of"
-    " notices, approvals"
-)
+NOT_JUDGED = "; ".join(f"{key} ({why})" for key, why in WITHOUT_EFFECT.items())
 
 Fates = Callable[[Policy, ImaginedAccount, int], tuple[Fate, list[Put]]]
 
@@ -74,12 +63,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The verdict on one question, with an example for each direction that there is."""
+    """The verdict on one question, with an example for each direction that an account shows.
+
+    `reasons`: why it is so where no account alone shows it.
+    """
 
     question: Question
     verdict: CaseVerdict
     stricter: Example | None
     milder: Example | None
+    reasons: tuple[Reason, ...] = ()
 
 
 def compare(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
@@ -88,6 +81,11 @@ def compare(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
     `fates`: runs an account; a caller may pass a function that caches results.
     """
     b = replace(b, platform=a.platform)
+    return [_with_reasons(a, b, it) for it in compare_led(a, b, fates)]
+
+
+def compare_led(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
+    """Compares two policies of one platform by accounts alone, without what none alone shows."""
     found: dict[tuple[Question, int], Example] = {}
     for account in representatives(a, b) if a.canonical != b.canonical else ():
         until = horizon(a, b, account)
@@ -109,13 +107,25 @@ def compare(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
 
 
 def _answered(question: Question, found: dict[tuple[Question, int], Example]) -> Answered:
-    stricter, milder = found.get((question, 1)), found.get((question, -1))
-    verdict = CaseVerdict.EQUIVALENT
-    if stricter and milder:
-        verdict = CaseVerdict.INCOMPARABLE
-    elif stricter or milder:
-        verdict = CaseVerdict.STRICTER if stricter else CaseVerdict.MILDER
-    return Answered(question, verdict, stricter, milder)
+    stricter, milder = found.get((question, STRICTER)), found.get((question, MILDER))
+    signs = {sign for (asked, sign) in found if asked is question}
+    return Answered(question, _VERDICTS[frozenset(signs)], stricter, milder)
+
+
+_VERDICTS = {
+    frozenset[int](): CaseVerdict.EQUIVALENT,
+    frozenset({STRICTER}): CaseVerdict.STRICTER,
+    frozenset({MILDER}): CaseVerdict.MILDER,
+    frozenset({STRICTER, MILDER}): CaseVerdict.INCOMPARABLE,
+}
+
+
+def _with_reasons(a: Policy, b: Policy, led: Answered) -> Answered:
+    why = tuple(reasons(a, b, led.question))
+    signs = {it.direction for it in why}
+    signs |= {STRICTER} if led.stricter else set()
+    signs |= {MILDER} if led.milder else set()
+    return replace(led, verdict=_VERDICTS[frozenset(signs)], reasons=why)
 
 
 def _example(
@@ -181,6 +191,7 @@ def as_plain(answered: Answered) -> dict[str, Any]:
     return {
         "question": answered.question.value,
         "verdict": answered.verdict.value,
+        "reasons": [it.as_dict() for it in answered.reasons],
         "examples": {
             name: None
             if it is None

@@ -26,6 +26,7 @@ from streams.core.rules.unclear import is_unclear
 from streams.core.state.adoption import Adopted
 from streams.core.state.evaluator import POLICIES as ADOPTED
 from streams.operate.audit.records import Record
+from streams.policies.texts import fits, policy_of
 
 CHANGELOG = "accounts-changelog"
 POLICIES = "policies"
@@ -87,7 +88,9 @@ class States:
         if record.topic == POLICIES:
             self._parts.clear()
             self._known.clear()
-            self._policies[record.key.decode(errors="replace")] = record.value or b""
+            digest, text = record.key.decode(errors="replace"), record.value or b""
+            if fits(digest, text):
+                self._policies[digest] = text
             return
         self.partition_count = max(self.partition_count, record.partition + 1)
         if record.key[:1] in (b"#", b"~"):
@@ -142,9 +145,8 @@ class States:
         """Returns the policy of a digest; None if its text is missing or cannot be decoded."""
         if digest not in self._known:
             try:
-                text = self._policies.get(digest, b"")
-                self._known[digest] = msgspec.json.decode(text, type=Policy)
-            except (msgspec.MsgspecError, ValueError):
+                self._known[digest] = policy_of(self._policies.get(digest, b""))
+            except ValueError:
                 self._known[digest] = None
         return self._known[digest]
 

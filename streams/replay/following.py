@@ -18,6 +18,7 @@ from streams.core.model.instants import milliseconds
 from streams.core.model.policy import Policy
 from streams.core.model.ports import InputRecord
 from streams.core.partition import ORDER, Partition, PartitionEnvironment
+from streams.policies.texts import policy_of
 from streams.replay.records import (
     Difference,
     DifferentError,
@@ -151,8 +152,7 @@ class Replay:
                     f"the policy of {', '.join(missing)} is not in its topic any more"
                 )
             self._policies = {
-                platform: msgspec.json.decode(self._texts[digest], type=Policy)
-                for platform, digest in digests.items()
+                platform: self._policy(platform, digest) for platform, digest in digests.items()
             }
         # After a change of policy a worker may read inputs again. Replay allows it for every
         # platform: whether the worker really did so shows in the offsets that the log names.
@@ -163,6 +163,15 @@ class Replay:
         self._held_back = False
         self.openings += 1
         self._rewind(self._core, at)
+
+    def _policy(self, platform: str, digest: str) -> Policy:
+        try:
+            return policy_of(self._texts[digest])
+        except ValueError as error:
+            raise RecordsGoneError(
+                f"the policy of {platform} under the digest {digest} is none that this version"
+                f" accepts: {error}"
+            ) from error
 
     def _rewind(self, core: Partition, at: int) -> None:
         """Moves back the inputs that a new policy needs from their beginning."""

@@ -9,13 +9,15 @@ import msgspec
 from aiokafka import TopicPartition
 
 from schemas.inputs import INPUT_MODELS, InputName
-from schemas.topics import COMPACTION_LAG_MS, DECISIONS, INPUTS, TopicNames
+from schemas.topics import COMPACTION_LAG_MS, DECISIONS, INPUTS, POLICIES, TopicNames
 from streams.core.inputs.batches import joined, offset_after
 from streams.core.model.ports import InputRecord
 from streams.core.partition import PartitionEnvironment
 from streams.kafka.consumer import TolerantConsumer
+from streams.operate.audit.reading import read_to_end
 from streams.operate.clients import consumer
 from streams.operate.ends import Ends, nothing_hidden
+from streams.policies.texts import PolicyTexts
 from streams.processor import partitioner
 from streams.replay.following import TRANSACTION, Replay
 from streams.replay.records import RecordsGoneError
@@ -284,3 +286,11 @@ def all_gone(place: TopicPartition, begin: int) -> RecordsGoneError:
         f"{place.topic}[{place.partition}] is empty, and begins at offset {begin}: what was before"
         " is not there any more"
     )
+
+
+async def policy_texts(client: TolerantConsumer, settings: Settings) -> PolicyTexts:
+    """Returns the canonical policies that the topic of policies holds."""
+    texts = PolicyTexts()
+    async for it in read_to_end(client, settings.topic_prefix, [POLICIES.name]):
+        texts.feed(it.partition, it.offset, it.key, it.value)
+    return texts

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.topics import DECISIONS, POLICIES, TopicNames
+from schemas.topics import DECISIONS, TopicNames
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.clients import consumer
@@ -16,7 +16,12 @@ from streams.operate.errors import EndHiddenError, UsageError
 from streams.processor import partitioner
 from streams.replay.elsewhere import Elsewhere
 from streams.replay.partition import PartitionReplay, replayed
-from streams.replay.recorded import Clients, RecordedPartition, transactions
+from streams.replay.recorded import (
+    Clients,
+    RecordedPartition,
+    policy_texts,
+    transactions,
+)
 from streams.replay.records import Difference
 from streams.replay.written import COMPARED, ReplayWritten
 from streams.settings import Settings
@@ -57,7 +62,8 @@ class Replayed:
 
     `elsewhere`: on the other number of partitions. `switches`: a difference in what the refusal
     guards sent to the topic of switches. `hidden`: the message on an open transaction that hides
-    the end of the log. Both are None if there is none.
+    the end of the log. Both are None if there is none. `altered`: places in the topic of policies
+    whose text is not the one of its digest.
     """
 
     partition_count: int
@@ -65,12 +71,14 @@ class Replayed:
     elsewhere: list[OtherCount] = field(default_factory=list)
     switches: str | None = None
     hidden: str | None = None
+    altered: list[str] = field(default_factory=list)
 
     @property
     def different(self) -> bool:
         """Whether anything differs from what is recorded."""
         parts = any(it.difference is not None for it in self.partitions)
-        return parts or any(it.difference for it in self.elsewhere) or self.switches is not None
+        parts = parts or any(it.difference for it in self.elsewhere)
+        return parts or self.switches is not None or bool(self.altered)
 
     @property
     def lacks(self) -> bool:
@@ -103,17 +111,14 @@ async def replay_all(
         _check_other(len(logs), other_count)
         found = Replayed(len(logs))
         high = await client.high_watermarks([logs[number] for number in chosen])
-        texts = {
-            (it.key or b"").decode(): it.value
-            async for it in read_to_end(client, settings.topic_prefix, [POLICIES.name])
-            if it.value
-        }
+        texts = await policy_texts(client, settings)
+        found.altered = texts.altered
         before = await _trips(client, settings)
         ends = await client.end_offsets([logs[number] for number in chosen])
         meter = _Meter(tell, sum(ends.values()))
         clients = Clients(settings, stack)
         for number in chosen:
-            recorded = RecordedPartition(settings, clients, number, len(logs), texts, now)
+            recorded = RecordedPartition(settings, clients, number, len(logs), texts.known, now)
             await _one(found, recorded, number, account, other_count, meter)
         if len(chosen) == len(logs) and not found.different and not found.lacks:
             found.switches = _compared(found, before, await _trips(client, settings), names)

@@ -28,6 +28,18 @@ def test_each_version_that_ran_is_told_with_its_time_and_approvals(tmp_path: Pat
     )
 
 
+def test_an_altered_text_approves_nothing_and_ends_no_command() -> None:
+    tape = RECORDINGS["approved"]()
+    (digest,) = tape.published
+    lines = [TakenUp(0, 1, {"weibo": f"1:{digest}"})]
+    (true,) = history(lines, tape.published)
+    assert (true.mode, len(true.approvals)) == ("enforce", 2)
+    altered = tape.published[digest].replace(b"op.1", b"op.9")
+    for text in (altered, b"", b"[]", b"\xff"):
+        (found,) = history(lines, {digest: text})
+        assert (found.mode, found.approvals) == ("unknown", ())
+
+
 def test_a_version_runs_until_the_last_partition_has_left_it() -> None:
     lines = [
         TakenUp(0, 1, {"weibo": "1:a", "douyin": "7:x"}),

@@ -72,6 +72,7 @@ def test_evidence_is_what_lies_in_the_topics_and_a_changed_log_is_found(
     found = json.loads(file.read_text())
     assert (found["sound"], found["samples"]) == (False, [])
     assert {it["fault"] for it in found["chain"]["breaks"]} >= {"changed"}
+    commanded.altered_policy(lives, byline)
 
 
 def sound(settings: Settings, byline: Byline, folder: Path, private: Path, public: Path) -> None:

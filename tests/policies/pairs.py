@@ -23,7 +23,8 @@ from schemas.enums import Field, Level, Mode, Surface
 from streams.core.model.policy import Consequence, Phase, Policy, Restriction
 from streams.lives.account import Fate, ImaginedAccount, Put, fate, led_again
 from streams.lives.regions import QUARTER
-from streams.lives.verdict import CaseVerdict, Question, compare, differences
+from streams.lives.unled import Question
+from streams.lives.verdict import CaseVerdict, compare_led, differences
 from tests.core.given import DAY, HOUR, SECOND, START
 from tests.core.given import policy as base_policy
 
@@ -174,7 +175,7 @@ def judge_family(task: tuple[int, int, int]) -> dict[str, Any]:
     contradictions: list[str] = []
     for i, j in combinations(range(size), 2):
         counts["pairs"] += 1
-        answers = {it.question: it for it in compare(policies[i], policies[j], fates)}
+        answers = {it.question: it for it in compare_led(policies[i], policies[j], fates)}
         for question, answer in answers.items():
             counts[f"{question}/{answer.verdict}"] += 1
             for direction, example in ((1, answer.stricter), (-1, answer.milder)):

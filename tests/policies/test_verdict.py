@@ -12,7 +12,8 @@ from streams.cli.program import program_of
 from streams.core.model.policy import Policy
 from streams.lives.account import led_again
 from streams.lives.telling import in_words, markdown, text
-from streams.lives.verdict import CaseVerdict, Question, compare, differences
+from streams.lives.unled import Question
+from streams.lives.verdict import CaseVerdict, compare, differences
 from streams.policies import load_policies
 from tests.policies.given import SHIPPED, loaded, written
 from tests.policies.pairs import family, judge_family
@@ -33,13 +34,13 @@ CHANGES = [
     ("exit_ratio: 0.95", "exit_ratio: 0.96", {RESTRICTED: MILDER}),
     ("leave_after: P7D", "leave_after: P8D", {RESTRICTED: STRICTER}),
     ("on_fall_below: close", "on_fall_below: keep", {RESTRICTED: STRICTER}),
-    ("cool_down: P30D", "cool_down: P31D", {INVITED: MILDER}),
+    ("cool_down: P30D", "cool_down: P31D", {INVITED: MILDER, RESTRICTED: MILDER}),
     ("max_age: P30D", "max_age: P10D", {INVITED: MILDER, RESTRICTED: MILDER}),
     ("recommend-feed: limited", "search: limited", {RESTRICTED: NEITHER}),
     ("[declined, no_answer]", "[declined]", {RESTRICTED: MILDER}),
     ("expires_after: P90D", "expires_after: P80D", {RESTRICTED: MILDER}),
     ("rollout_percent: 100", "rollout_percent: 50", {INVITED: MILDER, RESTRICTED: MILDER}),
-    ("review_after: P30D", "review_after: P20D", {}),
+    ("review_after: P30D", "review_after: P20D", {RESTRICTED: MILDER}),
 ]
 """Whose count is heard once is restricted only while the reading is not too old: so a shorter dwell
 or window restricts more of them. A longer dwell may end when a lower phase has begun: its exit line

@@ -50,6 +50,27 @@ def alike(lives: Settings, byline: Byline) -> None:
     assert (beyond.code, "there are 2, 0 to 1" in beyond.err) == (2, True)
 
 
+def altered_policy(lives: Settings, byline: Byline) -> None:
+    """Another text under the digest in force is told, and ends no command that reads policies.
+
+    It spoils the topics.
+    """
+    mine = next(iter(asyncio.run(committed(lives, "policies"))))
+    for text in (b"{}", mine.value.replace(b'"version":', b'"version":9')):
+        asyncio.run(produce(lives, mine, text, 0))
+    code, found = _replayed(byline)
+    assert (code, found["identical"]) == (1, False)
+    assert len(found["altered_policies"]) == 2
+    said = byline("replay", "--partition", "0")
+    place = found["altered_policies"][0]
+    assert f"{place}: its text is not the one of its digest" in said.err
+    history = json.loads(byline("policy", "history", "--kafka", "--json").out)
+    assert [it["mode"] for it in history] == ["enforce"]
+    running = byline("policy", "check", "--running", "--kafka", "--json")
+    assert running.code in (0, 1), running.err
+    assert json.loads(running.out)
+
+
 def changed_or_gone(lives: Settings, byline: Byline) -> None:
     """What is changed is told with both values, what is gone as missing. It spoils the topics."""
     forged = next(it for it in asyncio.run(committed(lives, "consents")) if it.partition == 1)
