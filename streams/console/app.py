@@ -195,8 +195,8 @@ def _write_down(asked: PageRequest, route: Route) -> None:
         raise PageRefusal(400, "error.account")
     accounts = [account] if account is not None else route.whose(asked) if route.whose else []
     what = f"console {route.path if route.told is None else route.told(asked)}"
-    poll = asked.request.headers.get("HX-Request") == "true"
-    write_down(asked.console.engine, asked.now, asked.actor, what, accounts, poll=poll)
+    own = _polled(asked.request)
+    write_down(asked.console.engine, asked.now, asked.actor, what, accounts, poll=own)
 
 
 def _finished(asked: PageRequest, answer: Response) -> Response:
