@@ -15,6 +15,7 @@ import typer
 from streams import logs
 from streams.cli.output import echo_error
 from streams.cli.program import program_of
+from streams.cli.repeated import refuse_repeats
 from streams.instance import InstanceError
 from streams.local.errors import LocalKafkaError
 from streams.operate.errors import OperateError
@@ -25,6 +26,7 @@ from streams.stop_worker import ExitCode, StopWorker
 
 EXIT_USAGE = ExitCode.PERSON
 EXIT_BUG = ExitCode.RESTART
+EXIT_INTERRUPTED = 130
 OURS_TO_EXPLAIN = (
     SettingsError,
     PolicyFaults,
@@ -41,7 +43,11 @@ def main(arguments: list[str] | None = None) -> None:
     words = _settings_first(list(sys.argv[1:] if arguments is None else arguments))
     with guarded_standard_streams():
         try:
-            _program(words)(args=words, prog_name="byline")
+            command = refuse_repeats(typer.main.get_command(_program(words)))
+            command(args=words, prog_name="byline")
+        except KeyboardInterrupt:
+            # While the command's modules are imported; later the command itself hears of it.
+            sys.exit(EXIT_INTERRUPTED)
         except OURS_TO_EXPLAIN as error:
             echo_error(str(error))
             sys.exit(EXIT_USAGE)

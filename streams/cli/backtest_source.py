@@ -17,6 +17,7 @@ from streams.backtest.cache import Cache
 from streams.backtest.run import Asked
 from streams.backtest.run import Progress as Tell
 from streams.cli.output import echo, echo_table, settings
+from streams.instance import make_private
 from streams.operate.errors import UsageError
 
 KAFKA, CACHE = "kafka", "cache"
@@ -25,8 +26,18 @@ FOLDER = "backtest"
 
 
 def work_folder() -> Path:
-    """Returns the folder of backtests in DATA_DIR."""
-    return settings(without_policies=True).data_dir / FOLDER
+    """Makes and returns the folder of backtests in DATA_DIR.
+
+    Raises InstanceError, UsageError: it cannot be made.
+    """
+    data_dir = settings(without_policies=True).data_dir
+    make_private(data_dir)
+    folder = data_dir / FOLDER
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made ({error.strerror})") from error
+    return folder
 
 
 def cache_of_settings() -> Cache:

@@ -46,6 +46,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only cou
 _RENAMED = renamed(at_most="max-accounts")
 MaxAccounts = Annotated[int, typer.Option(min=1, help="Refuse when it names more accounts.")]
 
+SHOWN = 20
+"""How many accounts that an undo leaves alone are printed; --json has all."""
 LOOK_SECONDS = 60.0
 ENDS_SECONDS = 5.0
 """How long to ask for the changelog's end before sending; LOOK_SECONDS: for the state after it."""
@@ -154,8 +156,10 @@ def undo(
     chosen, now = settings(without_policies=True), _now()
     way = asyncio.run(_way_back(chosen, bulk_id, now))
     if not as_json:
-        for account, why in way.left:
+        for account, why in way.left[:SHOWN]:
             echo_error(f"{account}: {why}")
+        if len(way.left) > SHOWN:
+            echo_error(f"… and {len(way.left) - SHOWN:,} more; --json has all")
         for why, count in way.left_by_reason().items():
             echo(f"{count} left alone: {why}")
     if way.command is None or not way.accounts:

@@ -40,6 +40,10 @@ RefusedFor = Annotated[str | None, typer.Option("--refused-for", help="bad_id, n
 Start = Annotated[str | None, typer.Option("--from", help="RFC 3339: refused since.")]
 End = Annotated[str | None, typer.Option("--to", help="RFC 3339: refused before.")]
 All = Annotated[bool, typer.Option("--all", help="Every one that is not settled.")]
+Unknown = Annotated[
+    bool,
+    typer.Option("--with-unknown", help="With --platform: also those of unknown platform."),
+]
 
 
 @app.command(name="list")
@@ -55,9 +59,10 @@ def show_list(
 ) -> None:
     """List the dead letters that nobody has settled: counts by reason, then the newest ones.
 
-    They are read from the index if there is one, else from Kafka.
+    They are read from the index if there is one, else from Kafka. A letter whose key does not fit
+    names no platform, so --platform lists these as well: they may be of it.
     """
-    wanted = _filter(platform, topic, refused_for, start, end)
+    wanted = _filter(platform, topic, refused_for, start, end, unknown=platform is not None)
     chosen = settings(without_policies=True)
     with index_engine(chosen, kafka) as engine:
         if engine is None:
@@ -74,13 +79,17 @@ def show_list(
             ((*key, count) for key, count in counts.most_common()),
         )
         echo("")
-        columns = ("record", "reason", "field", "refused_at", "settled")
+        columns: tuple[str, ...] = ("record", "reason", "field", "refused_at", "settled")
+        unknown = sum(it["platform"] is None for it in found) if platform is not None else 0
+        columns = ("platform", *columns) if unknown else columns
         echo_table(columns, ([it[name] for name in columns] for it in found[:SHOWN]))
     for reason in sorted({it["reason"] for it in found} & set(CURES)):
         echo(f"{reason}: {CURES[Refused(reason)]}")
     if len(found) > SHOWN:
         echo(f"… and {len(found) - SHOWN:,} more; --json has all")
     echo(f"{len(found):,} dead letters")
+    if counts and unknown:
+        echo(f"{unknown:,} of them are of unknown platform: they may be of {platform}")
 
 
 def _indexed_letters(engine: Engine, wanted: Filter, settled: bool) -> list[dict[str, Any]]:
@@ -91,6 +100,7 @@ def _indexed_letters(engine: Engine, wanted: Filter, settled: bool) -> list[dict
         wanted.start,
         wanted.end,
         settled=None if settled else False,
+        unknown=wanted.unknown,
     )
     with reading(engine) as connection:
         echo_error(freshness(connection).text(now_ms()))
@@ -133,6 +143,7 @@ def redrive(
     start: Start = None,
     end: End = None,
     every: All = False,
+    with_unknown: Unknown = False,
     through: Annotated[
         str | None,
         typer.Option(help="A command: gets each value on stdin, prints what to send instead."),
@@ -148,7 +159,8 @@ def redrive(
     A record that would be refused again is not sent. Each is sent once, however often this is
     killed.
     """
-    wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
+    chosen = _filter(platform, topic, refused_for, start, end, unknown=with_unknown)
+    wanted = _meant(records, every, chosen)
     command = tuple(shlex.split(through or ""))
     order = settle.SettlementOrder(actor, reason, wanted, now_ms(), command, key_from_value)
     _settle("redrive", order, "sent again", yes, as_json)
@@ -165,11 +177,13 @@ def dismiss(
     start: Start = None,
     end: End = None,
     every: All = False,
+    with_unknown: Unknown = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Record that a person has looked at refused records and that they need not be sent."""
-    wanted = _meant(records, every, _filter(platform, topic, refused_for, start, end))
+    chosen = _filter(platform, topic, refused_for, start, end, unknown=with_unknown)
+    wanted = _meant(records, every, chosen)
     order = settle.SettlementOrder(actor, reason, wanted, now_ms())
     _settle("dismiss", order, "dismissed", yes, as_json)
 
@@ -179,12 +193,23 @@ def _settle(word: str, order: settle.SettlementOrder, what: str, yes: bool, as_j
     if as_json:
         left = [{"record": str(it.letter.origin), "why": it.why} for it in done.left]
         said = {"dry_run": not yes, "settled": done.settled, "settled_before": done.before}
-        echo_json({**said, "left": left})
+        moved = [str(it.origin) for it in done.moved]
+        echo_json({**said, "left": left, "unknown_platform": done.unknown, "moved": moved})
     else:
         would = "" if yes else "would be "
         echo(f"{done.settled:,} {would}{what}, {done.before:,} were settled before")
         for why, count in settle.lines_of(done.left):
             echo_error(f"{count:,} stay: {why}")
+        if done.moved:
+            echo_error(
+                f"{len(done.moved):,} got another key: --through answered with the record of"
+                f" another account, {done.moved[0].origin} first"
+            )
+        if done.unknown:
+            echo_error(
+                f"{done.unknown:,} more are of unknown platform, and may be of"
+                f" {order.wanted.platform}: --with-unknown takes them"
+            )
         if done.settled and not yes:
             echo("nothing was done: --yes does it")
         elif done.settled:
@@ -216,8 +241,13 @@ def _filter(
     refused_for: str | None,
     start: str | None,
     end: str | None,
+    *,
+    unknown: bool = False,
 ) -> Filter:
-    return Filter(platform, topic, refused_for, time_of("--from", start), time_of("--to", end))
+    if unknown and platform is None:
+        raise UsageError("--with-unknown goes with --platform")
+    times = (time_of("--from", start), time_of("--to", end))
+    return Filter(platform, topic, refused_for, *times, unknown=unknown)
 
 
 def _plain(it: Letter) -> dict[str, Any]:

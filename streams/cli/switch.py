@@ -14,6 +14,8 @@ from schemas.inputs import SwitchChange
 from streams.cli.bare import renamed
 from streams.cli.names import Actor
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
+from streams.core.limits.switches import EVERYWHERE
+from streams.letters.reading import read_letters
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.audit.records import iso, stamp
 from streams.operate.clients import consumer
@@ -130,6 +132,11 @@ class _Said:
     dry_run: bool
     as_json: bool
 
+    @property
+    def ends_a_guard(self) -> bool:
+        """Whether it says that a person has seen to what was refused."""
+        return self.switch is Switch.REFUSALS_SETTLED and self.turn is OnOff.ON
+
     def turned(self, sent: Sent) -> None:
         if sent.warning is not None:
             echo_error(sent.warning)
@@ -188,6 +195,10 @@ async def _turn(
                     said.scope, said.switch, said.turn is OnOff.ON, before
                 )
                 done.covers = await covered(client, chosen, said.scope)
+                if said.ends_a_guard:
+                    platform = None if said.scope == EVERYWHERE else said.scope
+                    open_ones = (await read_letters(client, chosen)).unsettled(platform)
+                    done.warnings += [] if open_ones is None else [open_ones]
     except (OperateError, MissingTopicsError, TimeoutError) as error:
         why = str(error) or "Kafka takes too long"
         done.warnings.append(f"what it covers is not known: {why}")

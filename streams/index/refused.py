@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from streams.core.model.instants import HOUR, rfc3339
 from streams.index import tables
@@ -21,7 +21,7 @@ class Wanted:
     """A filter of dead letters; None matches all.
 
     `start`, `end`: ms, by the time of the refusal; `end` is excluded. `settled`: whether a person
-    has settled it.
+    has settled it. `unknown`: with a platform, also those whose platform is not known.
     """
 
     platform: str | None = None
@@ -30,6 +30,7 @@ class Wanted:
     start: int | None = None
     end: int | None = None
     settled: bool | None = None
+    unknown: bool = False
 
 
 def _limits(wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -37,8 +38,11 @@ def _limits(wanted: Wanted) -> list[ColumnElement[bool]]:
     limits: list[ColumnElement[bool]] = []
     for name in ("platform", "topic", "reason"):
         value = getattr(wanted, name)
-        if value is not None:
-            limits.append(letters.c[name] == value)
+        if value is None:
+            continue
+        mine = letters.c[name] == value
+        also = name == "platform" and wanted.unknown
+        limits.append(or_(mine, letters.c[name].is_(None)) if also else mine)
     if wanted.start is not None:
         limits.append(letters.c.refused_at >= wanted.start)
     if wanted.end is not None:

@@ -1,5 +1,6 @@
 """Reads the dead letters, and whether each is settled (redriven or dismissed by a person)."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple
@@ -86,7 +87,10 @@ _decoder = msgspec.json.Decoder(_Read)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Selects dead letters. None means any. Times are milliseconds UTC; `end` is exclusive."""
+    """Selects dead letters. None means any. Times are milliseconds UTC; `end` is exclusive.
+
+    `unknown`: with a platform, also those whose platform is not known, for they may be of it.
+    """
 
     platform: str | None = None
     topic: str | None = None
@@ -94,12 +98,17 @@ class Filter:
     start: int | None = None
     end: int | None = None
     origins: frozenset[Origin] = frozenset()
+    unknown: bool = False
+
+    @property
+    def _platforms(self) -> tuple[str | None, ...]:
+        return (self.platform, None) if self.unknown else (self.platform,)
 
     def takes(self, it: Letter) -> bool:
         """Whether the filter selects a letter."""
         if self.origins and it.origin not in self.origins:
             return False
-        if self.platform is not None and it.platform != self.platform:
+        if self.platform is not None and it.platform not in self._platforms:
             return False
         if self.topic is not None and it.origin.topic != self.topic:
             return False
@@ -154,6 +163,21 @@ class Letters:
     def matching(self, wanted: Filter) -> list[Letter]:
         """Returns the letters that a filter selects, ordered by place of the refused record."""
         return sorted(it for it in self._letters.values() if wanted.takes(it))
+
+    def unsettled(self, platform: str | None) -> str | None:
+        """Says which letters nobody has settled yet; None: there are none.
+
+        `platform`: None is all of them.
+        """
+        found = self.matching(Filter(platform, unknown=True))
+        known = Counter(it.platform is None for it in found if it.settled is None)
+        if not known:
+            return None
+        of, only = ("", "") if platform is None else (f" of {platform}", f" --platform {platform}")
+        return (
+            f"nobody has seen to {known[False]:,} refused records{of}, and to {known[True]:,} whose"
+            f" platform is not known: `byline dead-letters list{only}`"
+        )
 
 
 def _time_of(text: str, record: Record) -> str:

@@ -7,7 +7,7 @@ killed can be repeated: it goes on with the letters that are not settled.
 
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -78,11 +78,16 @@ class Done:
     """The result, in a dry run the expected one.
 
     `settled`: letters settled now. `before`: letters that were settled already. `left`: the others.
+    `unknown`: further letters that are not settled and, since nobody knows their platform, may be
+    of the one that was named. `moved`: letters settled now by a record of another key than their
+    own: the program of `--through` answered with another account's.
     """
 
     settled: int = 0
     before: int = 0
     left: list[Left] = field(default_factory=list)
+    unknown: int = 0
+    moved: list[Letter] = field(default_factory=list)
 
 
 Program = Callable[[bytes], bytes | str]
@@ -138,6 +143,8 @@ async def redrive(
             done.left.append(plan)
             continue
         done.settled += 1
+        if found.key is not None and found.key != plan.key and not order.rekey:
+            done.moved.append(found.letter)
         waiting.append(plan)
         if len(waiting) >= MOST_TOGETHER:
             await _commit_again(settings, order, producer, waiting, counts)
@@ -186,7 +193,10 @@ async def _open_letters(
             raise UsageError(f"{origin}: settled already ({letter.settled})")
     matching = known.matching(order.wanted)
     settled = [it for it in matching if it.settled is not None]
-    return [it for it in matching if it.settled is None], Done(before=len(settled))
+    every = known.matching(replace(order.wanted, unknown=True))
+    further = sum(it.settled is None for it in every) - (len(matching) - len(settled))
+    mine = [it for it in matching if it.settled is None]
+    return mine, Done(before=len(settled), unknown=further)
 
 
 def _plan(

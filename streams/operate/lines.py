@@ -1,6 +1,7 @@
 """Reads lines of a file or of standard input, each as soon as it is available."""
 
 import asyncio
+import codecs
 import contextlib
 import gzip
 import sys
@@ -9,7 +10,7 @@ import zlib
 from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from streams.operate.errors import UsageError
 
@@ -27,7 +28,9 @@ def name_of(file: Path) -> str:
 def read_text(file: Path) -> str:
     """Returns the whole text of a file or of standard input. Raises UsageError if it cannot."""
     try:
-        return sys.stdin.read() if file == STANDARD_INPUT else file.read_text()
+        if file == STANDARD_INPUT:
+            return _standard_input().buffer.read().decode("utf-8-sig")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{name_of(file)} cannot be read ({error})") from error
 
@@ -36,17 +39,19 @@ async def raw_lines(file: Path) -> AsyncIterator[bytes]:
     """Yields the lines of a file (`-`: standard input; `.gz` is unpacked) as they become available.
 
     A thread reads, so a slow pipe does not block the event loop. The last line may lack its line
-    feed. Raises UsageError if the file cannot be read.
+    feed; a byte order mark before the first is left out. Raises UsageError if the file cannot be
+    read.
     """
     parts: list[bytes] = []
+    mark = codecs.BOM_UTF8
     async for chunk in _chunks(file):
         head, *tail = chunk.split(b"\n")
         parts.append(head)
         for line in tail:
-            yield b"".join(parts)
-            parts = [line]
+            yield b"".join(parts).removeprefix(mark)
+            parts, mark = [line], b""
     if any(parts):
-        yield b"".join(parts)
+        yield b"".join(parts).removeprefix(mark)
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:
@@ -81,5 +86,14 @@ async def _chunks(file: Path) -> AsyncIterator[bytes]:
 
 def _opened(file: Path) -> BinaryIO:
     if file == STANDARD_INPUT:
-        return open(sys.stdin.fileno(), "rb", closefd=False)
+        return open(_standard_input().fileno(), "rb", closefd=False)
     return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
+
+
+def _standard_input() -> TextIO:
+    """Returns standard input. Raises UsageError if the process was started without one."""
+    # The type of sys.stdin leaves out that it may be None.
+    found: TextIO | None = sys.stdin
+    if found is None:
+        raise UsageError("stdin is closed: name a file")
+    return found

@@ -10,7 +10,21 @@ from streams.core.model.policy import Policy
 
 def warnings(policy: Policy) -> list[str]:
     """Returns one sentence for each probable mistake, with what to do."""
-    return [*_uncovered(policy), *_without_guards(policy), *_alike(policy)]
+    return [
+        *_uncovered(policy),
+        *_without_guards(policy),
+        *_alike(policy),
+        *_no_reference(policy),
+    ]
+
+
+def _no_reference(policy: Policy) -> Iterator[str]:
+    reference = policy.impact_assessment
+    if reference is not None and not reference.isascii():
+        yield (
+            "impact_assessment: it stands in the statement of every restriction, and no name of a"
+            " person may; write the number or the address of the document"
+        )
 
 
 def _uncovered(policy: Policy) -> Iterator[str]:

@@ -135,6 +135,51 @@ def test_a_key_that_is_anothers_goes_by_the_value_only_when_that_is_said(
     )
 
 
+def test_what_may_be_of_a_platform_is_listed_and_told_with_it(
+    refusing: Settings, byline: Byline
+) -> None:
+    tape = broken(2)
+    tape.put("consent-answers", f"weibo:{CANARIES[0]}", answer("a1"))
+    tape.put("consent-answers", "douyin:a1", answer("a1"))
+    poured(refusing, tape)
+    mine = {f"consent-answers[0]@{number}": "weibo" for number in range(2)}
+    unknown = {"consent-answers[0]@2": None}
+    assert byline("index").code == 0
+    for kafka in ((), ("--kafka",)):
+        listed = ("dead-letters", "list", "--platform", "weibo", *kafka)
+        found = json.loads(byline(*listed, "--json").out)
+        assert {it["record"]: it["platform"] for it in found} == {**mine, **unknown}
+        said = byline(*listed).out
+        assert "1 of them are of unknown platform: they may be of weibo" in said
+    of_weibo = ("dead-letters", "dismiss", "--platform", "weibo", *SAID)
+    dry = byline(*of_weibo, "--with-unknown")
+    assert "3 would be dismissed" in dry.out
+    assert "of unknown platform" not in dry.err
+    done = byline(*of_weibo, "--yes")
+    assert "2 dismissed" in done.out
+    assert "1 more are of unknown platform, and may be of weibo: --with-unknown" in done.err
+    ended = ("switch", "refusals-settled", "on", "--scope", "weibo", "--actor", "op.1")
+    open_ones = "nobody has seen to 0 refused records of weibo, and to 1 whose platform is not"
+    for dry_run in (("--dry-run",), ()):
+        assert open_ones in byline(*ended, "--reason", "incident", *dry_run).err
+    assert "1 dismissed" in byline(*of_weibo, "--with-unknown", "--yes").out
+    assert "nobody has seen to" not in byline(*ended, "--reason", "incident").err
+    alone = byline("dead-letters", "dismiss", "--all", "--with-unknown", *SAID)
+    assert (alone.code, "--with-unknown goes with --platform" in alone.err) == (2, True)
+
+
+def test_a_program_that_answers_for_another_account_is_told(
+    refusing: Settings, byline: Byline
+) -> None:
+    poured(refusing, broken(3))
+    other = MEND.replace("print", "it['account_id'] = 'mended'; print")
+    again = ("dead-letters", "redrive", "--all", *SAID, "--through", other)
+    said = byline(*again)
+    assert "3 got another key: --through answered with the record of another account" in said.err
+    assert len(json.loads(byline(*again, "--json").out)["moved"]) == 3
+    assert "another key" not in byline(*again[:-1], MEND).err
+
+
 def test_killed_at_random_each_is_sent_once_and_none_is_lost(
     refusing: Settings, byline: Byline
 ) -> None:
