@@ -73,6 +73,7 @@ def test_a_request_without_the_sessions_cookie_takes_no_session_out_of_the_brows
     """So a navigation from another site comes: the session's cookie is strict."""
     data = {"guard": "x"} if method == "POST" else None
     answer = ground.browser().request(method, path, data=data)
+    assert sessions.COOKIE not in left_by(answer)
     expected = {VISIT} if (method, path) == ("GET", "/sign-in") else set()
     assert left_by(answer) == expected
 
