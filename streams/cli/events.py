@@ -67,23 +67,27 @@ def events(
             raise UsageError("--follow has no end: leave --to out")
         asyncio.run(_follow(chosen, wanted, as_json))
         return
+    none = "no such event"
     with index_engine(chosen, kafka) as engine:
         if engine is None:
             count = asyncio.run(_print(chosen, wanted, as_json))
         else:
-            count = _print_indexed(engine, wanted, as_json)
+            count, late = _print_indexed(engine, wanted, as_json)
+            none += " in the index, which is old: `--kafka` reads the topics" if late else ""
     if not as_json and not count:
-        echo("no such event")
+        echo(none)
 
 
-def _print_indexed(engine: Engine, wanted: WantedEvents, as_json: bool) -> int:
-    count = 0
+def _print_indexed(engine: Engine, wanted: WantedEvents, as_json: bool) -> tuple[int, bool]:
+    """Returns how many events it printed, and whether the index is old."""
+    count, now = 0, now_ms()
     with reading(engine) as connection:
-        echo_error(freshness(connection).text(now_ms()))
+        fresh = freshness(connection)
+        echo_error(fresh.text(now))
         for event in indexed_events(connection, wanted):
             count += 1
             _say(event, as_json)
-    return count
+    return count, fresh.late(now)
 
 
 def _say(event: Mapping[str, Any], as_json: bool) -> None:

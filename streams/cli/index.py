@@ -20,6 +20,9 @@ from streams.serve.expiry import delete_expired, keep_deleting
 from streams.serve.roles import read_roles
 from streams.settings import Settings
 
+STOPPED = 130
+"""The exit code of a run that was told to stop before it had read what is there."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
@@ -46,23 +49,35 @@ def index(
 
     Each record is copied once, however often this is killed. An older schema is migrated. A second
     indexer of the same database waits until the first has ended. --serve answers holders of a token
-    in BYLINE_ROLES_FILE, at BYLINE_HTTP_HOST; /openapi.json describes the API.
+    in BYLINE_ROLES_FILE, at BYLINE_HTTP_HOST; /openapi.json describes the API. Exit 130: told to
+    stop before all was read; the next run goes on there.
     """
     chosen = settings(without_policies=True)
     if rebuild and serve and not follow:
         raise UsageError("--rebuild reads topics: with --serve it needs --follow")
     engine = open_engine(url_of(chosen), make=not serve or follow)
     try:
-        count = asyncio.run(_run(chosen, engine, follow, rebuild, port if serve else None))
+        indexer = asyncio.run(_run(chosen, engine, follow, rebuild, port if serve else None))
     finally:
         engine.dispose()
-    if count is not None:
-        echo(f"{count:,} records read into {shown(engine.url)}")
+    if indexer is not None:
+        _end(indexer, f"{indexer.records:,} records read into {shown(engine.url)}", follow)
+
+
+def _end(indexer: Indexer, says: str, follow: bool) -> None:
+    """Prints how far it came. Exits with 130 if it was to read all that is there, and has not."""
+    if indexer.left:
+        says = f"stopped: {says}, {indexer.left:,} are left; the next `byline index` goes on there"
+    elif not follow and not indexer.done:
+        says = f"stopped before it knew that all is read: {says}; nothing is lost"
+    (echo if follow or indexer.done else echo_error)(says)
+    if not follow and not indexer.done:
+        raise typer.Exit(STOPPED)
 
 
 async def _run(
     chosen: Settings, engine: Engine, follow: bool, rebuild: bool, port: int | None
-) -> int | None:
+) -> Indexer | None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,7 +91,7 @@ async def _run(
         if port is not None:
             indexer.on_ready = lambda: _serve(chosen, engine, port, stack)
         await indexer.run(follow, rebuild)
-        return indexer.records
+        return indexer
 
 
 async def _serve(chosen: Settings, engine: Engine, port: int, stack: AsyncExitStack) -> None:

@@ -188,28 +188,31 @@ Found = tuple[list[ThrottleApplied], bool]
 
 def _find(chosen: Settings, wanted: str, kafka: bool) -> Found:
     """Returns the statements of an event or an account. Raises UsageError if there are none."""
+    late = False
     with index_engine(chosen, kafka) as engine:
         if engine is None:
             found, alone = asyncio.run(_find_read(chosen, wanted))
         else:
-            found, alone = _find_indexed(engine, wanted)
+            found, alone, late = _find_indexed(engine, wanted)
     if found:
         return found, alone
     raise UsageError(
         f"{wanted} is neither a file nor an event of {' or '.join(THROTTLES)}, nor an account that"
-        " was ever restricted"
+        f" was ever restricted{', as far as the old index knows: try --kafka' if late else ''}"
     )
 
 
-def _find_indexed(engine: Engine, wanted: str) -> Found:
-    restrictions = Restrictions()
+def _find_indexed(engine: Engine, wanted: str) -> tuple[list[ThrottleApplied], bool, bool]:
+    """Returns what `_find` does, and whether the index is old."""
+    restrictions, now = Restrictions(), now_ms()
     with reading(engine) as connection:
-        echo_error(freshness(connection).text(now_ms()))
+        fresh = freshness(connection)
+        echo_error(fresh.text(now))
         for record in throttle_events(connection, wanted):
             if record.key != wanted.encode():
-                return [read(record.value or b"")], True
+                return [read(record.value or b"")], True, fresh.late(now)
             restrictions.feed(record)
-    return restrictions.told(now_ms()), False
+    return restrictions.told(now), False, fresh.late(now)
 
 
 async def _find_read(chosen: Settings, wanted: str) -> Found:

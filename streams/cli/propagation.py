@@ -30,8 +30,8 @@ def propagation(
 
     A system is expected to acknowledge events of each platform and surface of which it ever
     acknowledged one. Events younger than ACKNOWLEDGED_WITHIN do not count yet. Exit 1 while a
-    system is silent. `byline worklist unacknowledged` lists the events that none has acknowledged.
-    Needs the index.
+    system is silent, 2 if the index is too old to know. `byline worklist unacknowledged` lists the
+    events that none has acknowledged. Needs the index.
     """
     chosen, now = settings(without_policies=True), now_ms()
     asked = Asked(
@@ -42,10 +42,12 @@ def propagation(
     )
     with index_needed(chosen) as connection:
         fresh, found = freshness(connection), systems(connection, asked)
+    # An old index has neither the events that wait nor the acknowledgements that came.
+    unknown = fresh.late(now) and (fresh.as_of or 0) < asked.end
     silent = [it for it in found if it.silent_since is not None]
     if as_json:
         echo_json({**fresh.as_dict(), "systems": [it.as_dict() for it in found]})
-        raise typer.Exit(1 if silent else 0)
+        raise typer.Exit(1 if silent else 2 if unknown else 0)
     echo(fresh.text(now))
     if not found:
         echo("no enforcing system has ever acknowledged anything: silence means nothing")
@@ -54,7 +56,7 @@ def propagation(
         echo_table((*columns, "for"), map(_row, found))
     for it in silent:
         echo_error(f"{it.system} has been silent since {rfc3339(it.silent_since or 0)}")
-    raise typer.Exit(1 if silent else 0)
+    raise typer.Exit(1 if silent else 2 if unknown else 0)
 
 
 def _row(it: System) -> tuple[object, ...]:

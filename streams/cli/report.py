@@ -6,7 +6,7 @@ import typer
 
 from streams.cli.names import OfPlatform
 from streams.cli.output import echo_json, settings
-from streams.cli.source import index_needed
+from streams.cli.source import index_needed, now_ms
 from streams.cli.times import time_of
 from streams.index.report import report
 from streams.index.report_forms import WRITE, Form
@@ -27,7 +27,8 @@ def show(
     """Print a period's numbers for a transparency report, by platform, field, surface and reason.
 
     It has counts and medians of live events, and no account and no id. Restrictions also have the
-    names that the EU's DSA Transparency Database gives them. Needs the index.
+    names that the EU's DSA Transparency Database gives them. Needs the index, and refuses one that
+    has not yet read all topics.
     """
     first, last = time_of("--from", start), time_of("--to", end)
     if last <= first:
@@ -36,6 +37,7 @@ def show(
         found = report(connection, first, last, platform)
     if found.fresh.as_of is None or found.fresh.as_of < last:
         typer.echo("the index does not reach to --to yet: numbers may rise", err=True)
+        typer.echo(found.fresh.text(now_ms()), err=True)
     if form is Form.JSON:
         echo_json(found.as_dict())
     else:

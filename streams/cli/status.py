@@ -43,38 +43,59 @@ def register(app: typer.Typer) -> None:
 def show(kafka: FromKafka = False, as_json: AsJson = False) -> None:
     """Show workers, lag, blocked topics, switches, guards, caps, policies and open work.
 
-    The state comes from the index if there is one, else from Kafka; workers and lag come from the
-    broker. Exit 1 if a partition has no worker, 2 if that may not be seen, else 0.
+    The state comes from the index if that is whole and not old, else from Kafka; workers and lag
+    come from the broker. Exit 1 if a partition has no worker, 2 if that may not be seen or only an
+    old index says what is in force, else 0.
     """
     chosen, now = settings(without_policies=True), now_ms()
-    lists = WorkLists()
-    refused: list[tuple[str | None, str, str, int]] | None = None
-    with index_engine(chosen, kafka) as engine:
-        if engine is None:
-            source = from_topics(kafka)
-            asyncio.run(_feed(chosen, lists))
-        else:
-            with reading(engine) as connection:
-                source = freshness(connection).text(now)
-                lists.states.partition_count = partition_count(connection)
-                feed_beside(connection, lists.feed)
-                feed_watched(connection, lists.feed)
-                since = Wanted(start=now - DAY, settled=False)
-                refused = counted(connection, since)
+    source, lists, refused, old = _state(chosen, kafka, now)
     found = overview(lists.states, _on_disk(chosen), now)
     work = {which: len(lists.rows(which, now, _within(chosen, which))) for which in LISTS}
     seen, why = _live(chosen)
     hidden, untold = _blocked(chosen, now)
     if as_json:
         blocked = {"error": untold} if hidden is None else [asdict(it) for it in hidden]
-        echo_json({**_plain(source, found, work, refused, seen, str(why)), "blocked": blocked})
+        plain = _plain(source, found, work, refused, seen, str(why))
+        echo_json({**plain, "blocked": blocked, "known": not old})
     else:
-        _print(source, found, work, refused, now)
+        _print(source, found, work, refused, now, old=old)
         _print_live(seen, str(why), now)
         _print_blocked(hidden, untold)
-    if isinstance(why, NoRightError):
+    if isinstance(why, NoRightError) or old:
         raise typer.Exit(2)
     raise typer.Exit(0 if seen is None or _served(seen) else 1)
+
+
+RefusedCounts = list[tuple[str | None, str, str, int]] | None
+"""Platform, topic, reason and number of refused records; None: only the index counts them."""
+
+
+def _state(chosen: Settings, kafka: bool, now: int) -> tuple[str, WorkLists, RefusedCounts, bool]:
+    """Returns a sentence on the source, the state, the refused records, and whether it is old.
+
+    An index that is old does not know what is in force now, so the topics are read. If Kafka does
+    not answer, what the index had is returned, and that it is old.
+    """
+    lists, refused, late = WorkLists(), None, False
+    with index_engine(chosen, kafka) as engine:
+        if engine is None:
+            asyncio.run(_feed(chosen, lists))
+            return from_topics(kafka), lists, None, False
+        with reading(engine) as connection:
+            fresh = freshness(connection)
+            source, late = fresh.text(now), fresh.late(now)
+            lists.states.partition_count = partition_count(connection)
+            feed_beside(connection, lists.feed)
+            feed_watched(connection, lists.feed)
+            refused = counted(connection, Wanted(start=now - DAY, settled=False))
+    if not late:
+        return source, lists, refused, False
+    anew = WorkLists()
+    try:
+        asyncio.run(_feed(chosen, anew))
+    except (OperateError, KafkaError):
+        return source, lists, refused, True
+    return f"{from_topics(kafka=True)} ({source})", anew, None, False
 
 
 def _within(chosen: Settings, which: WorkList) -> int:
@@ -127,7 +148,7 @@ def _plain(
     source: str,
     found: Overview,
     work: Mapping[WorkList, int],
-    refused: list[tuple[str | None, str, str, int]] | None,
+    refused: RefusedCounts,
     seen: Live | None,
     why: str,
 ) -> dict[str, Any]:
@@ -153,11 +174,15 @@ def _print(
     source: str,
     found: Overview,
     work: Mapping[WorkList, int],
-    refused: list[tuple[str | None, str, str, int]] | None,
+    refused: RefusedCounts,
     now: int,
+    *,
+    old: bool,
 ) -> None:
     echo(f"{rfc3339(now)[:19]}Z, {source}")
     echo("")
+    if old:
+        echo("Not known: what is in force now, and what waits. Below is what the old index had.")
     if found.holding:
         echo("In force")
         columns = ("what", "scope", "since", "until", "partitions")
@@ -169,7 +194,7 @@ def _print(
                 for it in found.holding
             ),
         )
-    else:
+    elif not old:
         echo("No brake is on, no guard is tripped.")
     echo("")
     echo("Policies")
@@ -188,10 +213,10 @@ def _print(
     echo("")
     echo("Waiting for people: " + ", ".join(f"{count} {name}" for name, count in work.items()))
     if refused is None:
-        echo("Refused records: only the index counts them.")
-    elif not refused:
+        echo("Refused records: only an index that is not old counts them.")
+    elif not refused and not old:
         echo("No refused record of the last 24 hours is unsettled.")
-    else:
+    elif refused:
         echo("Refused in the last 24 hours, and not settled")
         echo_table(("platform", "topic", "reason", "count"), refused)
 

@@ -51,12 +51,13 @@ WORDS: dict[str, tuple[str, str]] = {
         "数据截至 {at}（{ago}前），尚差 {behind} 条记录。",
     ),
     "age.late": (
-        "This is old: is `byline index --follow` running?",
-        "数据已旧：`byline index --follow` 在运行吗？",
+        "This is old, what came since is missing: is `byline index --follow` running?",
+        "数据已旧，此后的记录尚缺：`byline index --follow` 在运行吗？",
     ),
     "age.never": (
-        "The index has not yet read all topics: {behind} records are left. What is here is part.",
-        "索引尚未读完所有主题，还差 {behind} 条记录，此处并不完整。",
+        "The index is being filled: {read} of {all} records are read. What is here is part, and"
+        " what is not here may be in Kafka.",
+        "索引正在建立：{all} 条记录中已读 {read} 条。此处并不完整，未列出的可能仍在 Kafka 中。",
     ),
     "sign_in.title": ("Sign in", "登录"),
     "sign_in.token": ("Token", "令牌"),
@@ -163,6 +164,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "没有这份报告，请重新加载列表。",
     ),
     "error.day": ("A day is written like 2026-01-31.", "日期的写法如 2026-01-31。"),
+    "error.part": (
+        "The index is being filled: a file from it would be part, and would not say so.",
+        "索引正在建立：此时导出的文件并不完整，且不会注明。",
+    ),
     "error.period": ("The end has to be later than the start.", "结束须晚于开始。"),
     **READING,
     **ACTIONS,

@@ -11,6 +11,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "No switch is on, no guard is tripped: adverse events flow.",
         "没有开关打开，没有保护触发：不利事件照常进行。",
     ),
+    "force.unknown": (
+        "What is here shows no switch and no guard. Whether there is one now is not known:"
+        " `byline status --kafka` asks Kafka.",
+        "现有数据中没有开关或保护触发；目前是否有则未知：`byline status --kafka` 可查询 Kafka。",
+    ),
     "force.what": ("What", "内容"),
     "force.scope": ("Scope", "范围"),
     "force.since": ("Since", "自"),
@@ -209,8 +214,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "工作进程{newest}前有写入；{count} 个分区中最久的一个在{oldest}前。",
     ),
     "health.behind": (
-        "The index has {behind} records to read.",
-        "索引尚有 {behind} 条记录待读。",
+        "When it last looked, the index had {behind} records to read.",
+        "索引最近一次查看时，尚有 {behind} 条记录待读。",
     ),
     "health.none": (
         "No worker has written anything yet: `byline doctor` says what is missing.",

@@ -4,6 +4,8 @@ from streams.operate.statements.words import ENGLISH
 
 TEXTS = {
     "unknown": "Nothing is kept of {account}: it is below the floor, or nothing was read of it.",
+    "unknown_part": "The index has nothing of {account} yet: it has not yet read all topics.",
+    "unknown_late": "The index had nothing of {account} at {as_of}; what came since is not in it.",
     "remains": "The account was closed. What may not be forgotten is kept under a digest.",
     "no_policy": "The text of the policy of {platform} is not in the topic of policies.",
     "no_count": "No follower count of it is remembered.",
@@ -152,7 +154,10 @@ TEXTS = {
     "obeyed": "{system} had {outcome} {event} of {surface} after {after}.",
     "unobeyed": "No enforcing system has acknowledged {event} of {surface} since {at}.",
     "from_index": "From the index, as of {as_of}; {behind} records behind.",
-    "from_index_unread": "From the index, which has not yet read all topics: {behind} are left.",
+    "from_index_late": "From the index, which is old: as of {as_of}, {behind} records behind then."
+    " What came since is missing; `--kafka` reads the topics.",
+    "from_index_unread": "From the index, which has not yet read all topics: {read} records of"
+    " {all} are read.",
     "from_kafka": "From the topics themselves, as of {as_of}: no index was asked.",
     "not_whole": "The topics could not be read to their ends: {behind} records are missing.",
 }

@@ -47,9 +47,7 @@ def explain(material: Material, now: int) -> Explanation:
     sections: dict[str, list[Sentence]] = {name: [] for name in SECTIONS}
     known = material.known(now)
     if known is None:
-        key = "remains" if material.remains is not None else "unknown"
-        says = {} if key == "remains" else {"account": material.account}
-        sections["now"].append(Sentence(key, says, cites.of_state(material)))
+        sections["now"].append(_absent(material, now))
     else:
         situation = Situation(material, known)
         sections["now"] += situation.holds()
@@ -59,18 +57,33 @@ def explain(material: Material, now: int) -> Explanation:
         sections["terms"] += situation.terms()
         sections["nearest"] += _nearest(nearest(material, now), material)
     sections["timeline"] += timeline(material)
-    return Explanation(material.account, now, _source(material), sections)
+    return Explanation(material.account, now, _source(material, now), sections)
 
 
-def _source(material: Material) -> Sentence:
+def _absent(material: Material, now: int) -> Sentence:
+    """Returns why there is no state. An index that lacks records does not show that Kafka does."""
+    places = cites.of_state(material)
+    if material.remains is not None:
+        return Sentence("remains", {}, places)
+    says: dict[str, Any] = {"account": material.account}
+    if material.source == "index" and material.as_of is None:
+        return Sentence("unknown_part", says, places)
+    if material.late(now):
+        return Sentence("unknown_late", {**says, "as_of": At(material.as_of or 0)}, places)
+    return Sentence("unknown", says, places)
+
+
+def _source(material: Material, now: int) -> Sentence:
     if not material.whole:
         return Sentence("not_whole", {"behind": material.behind})
     if material.as_of is None:
-        return Sentence("from_index_unread", {"behind": material.behind})
+        says = {"read": material.read, "all": material.read + material.behind}
+        return Sentence("from_index_unread", says)
     as_of = At(material.as_of)
     if material.source == "kafka":
         return Sentence("from_kafka", {"as_of": as_of})
-    return Sentence("from_index", {"as_of": as_of, "behind": material.behind})
+    key = "from_index_late" if material.late(now) else "from_index"
+    return Sentence(key, {"as_of": as_of, "behind": material.behind})
 
 
 def _nearest(found: Nearest | None, material: Material) -> list[Sentence]:

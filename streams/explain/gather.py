@@ -15,6 +15,7 @@ from streams.explain.material import LISTED, Material
 from streams.index import tables
 from streams.index.database import reading
 from streams.index.feed import Batch, Feed
+from streams.index.fresh import freshness
 from streams.index.projection import ACCOUNTS
 from streams.index.writer import Position
 from streams.operate.account_states import CHANGELOG, POLICIES, RESERVED
@@ -50,13 +51,14 @@ def from_index(engine: Engine, account: str, partitions: int | None = None) -> M
             select(func.count()).where(tables.positions.c.topic == ACCOUNTS.name)
         )
         count = max(1, min(count or 0, partitions or count or 0))
-        fresh = connection.execute(select(tables.freshness)).one_or_none()
+        fresh = freshness(connection)
         found = Material(
             account,
             partition_of(account.encode(), count),
             "index",
-            None if fresh is None else fresh.as_of,
-            0 if fresh is None else fresh.behind,
+            fresh.as_of,
+            fresh.behind,
+            read=fresh.read,
         )
         found.states.partition_count = count
         _states(connection, found)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from streams.core.model.account import AccountRef
+from streams.index.fresh import Fresh
 from streams.operate.account_states import CHANGELOG, Known, States
 from streams.operate.audit.records import Record
 
@@ -40,6 +41,8 @@ class Material:
     states: States = field(default_factory=States)
     tables: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     switches: list[Mapping[str, Any]] = field(default_factory=list)
+    read: int = 0
+    """How many records were read into an index that is being filled."""
     policies: dict[str, int] = field(default_factory=dict)
     """Digest of a policy → the offset of its record."""
     acknowledged: bool = False
@@ -48,6 +51,10 @@ class Material:
     def ref(self) -> AccountRef:
         """The account's platform and id."""
         return AccountRef.of(self.account.encode())
+
+    def late(self, now: int) -> bool:
+        """Returns whether it is from an index that is old at `now` (ms), or was never whole."""
+        return self.source == "index" and Fresh(self.as_of, self.behind, 0).late(now)
 
     def known(self, now: int) -> Known | None:
         """Returns the account with the context of a decision at `now` (ms); None: no state."""

@@ -4,6 +4,8 @@ from streams.operate.statements.words import CHINESE
 
 TEXTS = {
     "unknown": "没有保存 {account} 的任何记录：低于最低门槛，或从未读到。",
+    "unknown_part": "索引中尚无 {account} 的记录：它还没有读完所有主题。",
+    "unknown_late": "截至 {as_of}，索引中没有 {account} 的记录；此后的记录尚未读入。",
     "remains": "账号已注销；不得遗忘的内容以摘要保存。",
     "no_policy": "策略主题中没有 {platform} 的策略文本。",
     "no_count": "没有记住它的粉丝数。",
@@ -130,7 +132,9 @@ TEXTS = {
     "obeyed": "{system} 在 {after} 后对{surface}的{event}回报：{outcome}。",
     "unobeyed": "自 {at} 起，没有执行系统回报已执行{surface}的{event}。",
     "from_index": "来自索引，截至 {as_of}；落后 {behind} 条记录。",
-    "from_index_unread": "来自索引，它尚未读完所有主题：还剩 {behind} 条。",
+    "from_index_late": "来自索引，数据已旧：截至 {as_of}，当时落后 {behind} 条记录；"
+    "此后的记录尚缺，`--kafka` 可直接读取主题。",
+    "from_index_unread": "来自索引，它尚未读完所有主题：{all} 条记录中已读 {read} 条。",
     "from_kafka": "直接读取主题（未查询索引），截至 {as_of}。",
     "not_whole": "主题未能读到末尾：缺少 {behind} 条记录。",
 }

@@ -4,6 +4,7 @@ OperateError
 └── IndexFault          the database cannot be used as it is: the operator must act (exit 2)
     ├── SchemaFault     its tables are those of another version of Byline
     ├── NoIndexFault    there is no index yet
+    ├── UnreadFault     it has never read all topics since it was made or rebuilt
     ├── HistoryFault    it contains records that Kafka does not: a topic was recreated or cut
     └── DatabaseAway    it does not answer, is locked or full; `--follow` waits and tries again
 LostLeadError           another indexer has written: start again from the positions in the database
@@ -22,6 +23,10 @@ class SchemaFault(IndexFault):
 
 class NoIndexFault(IndexFault):
     """There is no index yet: `byline index` has never run."""
+
+
+class UnreadFault(IndexFault):
+    """The index is being filled or rebuilt: what it has is part, and its numbers are too low."""
 
 
 class HistoryFault(IndexFault):

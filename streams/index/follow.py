@@ -38,7 +38,9 @@ class Indexer:
     """Reads the topics into one database, until `stopping` is set or the present ends are reached.
 
     `say` prints one line for a person. `records`: how many were read. `unreadable`: how many of
-    them are in no table, because they cannot be decoded or a column has no place for them.
+    them are in no table, because they cannot be decoded or a column has no place for them. `left`:
+    how many were not read when it last looked; None: it has not begun. `done`: it has reached the
+    ends, which it never has with `follow`.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class Indexer:
         self.on_ready: Callable[[], Awaitable[None]] | None = None
         """Called once the tables exist."""
         self.records = self.unreadable = 0
+        self.left: int | None = None
+        self.done = False
         self._as_of: int | None = None
         self._reading = False
         self._rebuild = False
@@ -131,6 +135,12 @@ class Indexer:
             await self._outage.asked(self._writer.load)
             await feed.check(self._writer.positions, ends)
             await self._outage.asked(self._writer.begin, begins)
+            # An index that goes on after a stop is as old as it was, and whole if it was.
+            self._as_of = self._writer.as_of
+            self.left = sum(
+                max(0, end - self._writer.positions[it].next_offset) for it, end in ends.items()
+            )
+            await self._outage.asked(self._writer.unread, self.left, now_ms())
             for place, begin in begins.items():
                 at = self._writer.positions[place].next_offset
                 if at < begin:
@@ -164,6 +174,7 @@ class Indexer:
                     feed.add(batch, stretches, read)
                     read.update(batch.moved)
                 behind = sum(max(0, end - read[place].next_offset) for place, end in ends.items())
+                self.left = behind
                 news = batch.moved or (not behind and self._as_of != looked_at)
                 if news and (
                     not behind or batch.count >= BATCH_RECORDS or now - opened >= BATCH_SECONDS
@@ -172,6 +183,7 @@ class Indexer:
                     await self._write(batch, behind)
                     batch, opened = Batch(), now
                 if not follow and wanted.reached({it: at.next_offset for it, at in read.items()}):
+                    self.done = True
                     break
                 if now - purged >= DAY_SECONDS:
                     purged = now
@@ -184,7 +196,7 @@ class Indexer:
                     ends = wanted.ends = await feed.ends()
         finally:
             await self._written()
-        if not follow:
+        if self.done:
             await self._purge()
             await feed.nothing_hidden(high)
 

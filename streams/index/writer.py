@@ -38,11 +38,14 @@ class Writer:
         self._engine = engine
         self._bulk = Bulk(engine)
         self.positions: dict[Place, Position] = {}
+        self.as_of: int | None = None
+        """The freshness that the database had when it was loaded; None: it was never whole."""
 
     def load(self) -> None:
-        """Reads the positions from the database. Raises DatabaseAway, IndexFault."""
+        """Reads positions and freshness from the database. Raises DatabaseAway, IndexFault."""
         table = tables.positions
         with writing(self._engine) as connection:
+            self.as_of = connection.scalar(select(tables.freshness.c.as_of))
             self.positions = {
                 (row.topic, row.partition): Position(
                     row.next_offset, row.last_offset, row.last_at, row.unreadable
@@ -70,6 +73,18 @@ class Writer:
                 ],
             )
         self.positions.update({place: Position(at) for place, at in new.items()})
+
+    def unread(self, left: int, now: int) -> None:
+        """Notes, before the first record is read, that the index is not whole.
+
+        It changes nothing if that is noted, or if the index was whole once. `left`: how many
+        records are to be read. `now`: ms.
+        """
+        table = tables.freshness
+        with writing(self._engine) as connection:
+            if connection.scalar(select(table.c.id)) is None:
+                row = {"id": 1, "as_of": None, "behind": left, "written_at": now}
+                connection.execute(insert(table), row)
 
     def skip(self, place: Place, to: int, says: str, now: int) -> None:
         """Moves a position over records that Kafka no longer has, and notes the gap in `runs`.

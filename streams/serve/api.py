@@ -17,9 +17,9 @@ from streams.explain.explanation import explain
 from streams.explain.gather import from_index
 from streams.explain.sentences import LANGUAGES, Language
 from streams.index.database import reading
-from streams.index.errors import IndexFault
+from streams.index.errors import IndexFault, UnreadFault
 from streams.index.events import events
-from streams.index.fresh import freshness
+from streams.index.fresh import freshness, whole
 from streams.index.funnel import Asked, By, funnel
 from streams.index.propagation import Asked as Period
 from streams.index.propagation import systems
@@ -137,10 +137,13 @@ def _handler(
                     raise Asking("an account is platform:account_id")
                 what, named = _told(path, asked), [] if account is None else [account]
                 await asyncio.to_thread(write_down, engine, now, who.actor, what, named)
+            await asyncio.to_thread(_whole, engine)
             found = await asyncio.to_thread(query, engine, asked, now)
             return web.json_response(found, headers=NOT_KEPT)
         except Asking as error:
             return _error(400, str(error))
+        except UnreadFault as error:
+            return _error(503, str(error))
         except IndexFault as error:
             _log.error("%s", error, extra=event("index_unreachable"))
             return _error(503, "the index does not answer: its log says why")
@@ -156,6 +159,12 @@ def _told(path: str, asked: dict[str, str]) -> str:
     # The person may have typed anything, even a name.
     named = f" {platform}" if PLATFORM.fullmatch(platform) else ""
     return path.replace("{list}", asked["list"]) + named
+
+
+def _whole(engine: Engine) -> None:
+    """Raises UnreadFault while the index is being filled: part of it would pass for all."""
+    with reading(engine) as connection:
+        whole(connection)
 
 
 def _error(status: int, says: str) -> web.Response:

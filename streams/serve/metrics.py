@@ -91,12 +91,14 @@ class IndexMetrics:
         }
         with reading(self._engine) as connection:
             fresh = freshness(connection)
+            gauges["byline_index_behind_records"].add_metric((), fresh.behind)
+            if fresh.as_of is None:
+                # Counts from a part of the records would pass for all.
+                return list(gauges.values())
             stands = standing(connection, now)
             late = unobeyed(connection, now - self._within)
             spoke = systems(connection, Asked(now - DAY, now, now - self._within))
-        if fresh.as_of is not None:
-            gauges["byline_index_as_of_timestamp_seconds"].add_metric((), fresh.as_of / 1000)
-        gauges["byline_index_behind_records"].add_metric((), fresh.behind)
+        gauges["byline_index_as_of_timestamp_seconds"].add_metric((), fresh.as_of / 1000)
         for one in stands:
             gauges["byline_restricted_invitations"].add_metric((one.platform,), one.restricted)
             for within, number in one.ahead.items():

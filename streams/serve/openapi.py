@@ -75,7 +75,7 @@ def _operation(path: str) -> dict[str, Any]:
         "400": "The question cannot be meant; `error` says why.",
         "401": "No token, or nobody's.",
         "403": f"The token lacks the role `{role}`.",
-        "503": "The database does not answer.",
+        "503": "The database does not answer, or the index has not yet read all topics.",
     }
     return {
         "summary": what,

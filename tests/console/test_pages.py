@@ -21,6 +21,7 @@ from streams.explain.gather import from_index
 from streams.index import sums, tables
 from streams.index.database import reading, writing
 from streams.index.history import history, of_index
+from streams.index.retention import forget
 from streams.index.states import POSITION
 from streams.lives.telling import text as words
 from streams.lives.verdict import compare
@@ -356,3 +357,14 @@ def test_a_page_that_is_not_there_leaves_who_is_signed_in_his_ways(ground: Conso
         assert answer.status_code == 404
         assert ("Signed in as" in answer.text) is knows
         assert "Not found" in answer.text
+
+
+def test_the_console_says_of_a_part_that_it_is_one(ground: ConsoleGround) -> None:
+    browser = ground.signed_in("viewer")
+    forget(ground.engine, {}, 7)
+    page = browser.get("/").text
+    assert "What is here is part" in page
+    assert "no guard is tripped" not in page
+    assert "Whether there is one now is not known" in page
+    assert "not yet read all topics" in browser.get("/accounts/weibo:a5").text
+    assert browser.get("/reports/download?as=csv").status_code == 503

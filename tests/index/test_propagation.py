@@ -2,13 +2,15 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
-from streams.index.database import FILE_NAME, reading
+from streams.index import tables
+from streams.index.database import FILE_NAME, reading, writing
 from streams.index.propagation import Asked, System, systems
 from streams.operate.audit.records import Record, millis
 from streams.serve.metrics import registry_of
@@ -138,7 +140,11 @@ def test_the_command_exits_1_while_a_system_is_silent(
         for it in of(later, "p2", "throttle.applied"):  # type: ignore[arg-type]
             acks.says("feed", it, "applied")
     (tmp_path / "byline").mkdir()
-    indexed(tmp_path / "byline", tape, acks, FILE_NAME).dispose()
+    engine = indexed(tmp_path / "byline", tape, acks, FILE_NAME)
+    with writing(engine) as connection:
+        # An index that is old does not know who speaks.
+        connection.execute(update(tables.freshness).values(as_of=int(time.time() * 1000)))
+    engine.dispose()
     monkeypatch.setenv(variable("data_dir"), str(tmp_path))
     told = processes.run(("propagation", "--from", "2020-01-01T00:00:00Z"), os.environ)
     assert told.returncode == (0 if obeyed else 1), told.stderr

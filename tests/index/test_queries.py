@@ -209,9 +209,9 @@ def test_events_are_found_as_the_topics_have_them(tmp_path: Path) -> None:
 
 def test_an_answer_says_as_of_when_it_is() -> None:
     assert "60 s ago, 3 records behind" in Fresh(0, 3, 0).text(60_000)
-    assert "61 s ago, 0 records behind; is `byline index" in Fresh(0, 0, 0).text(61_000)
+    assert "is `byline index --follow` running?" in Fresh(0, 0, 0).text(61_000)
     assert "3 d ago" in Fresh(0, 0, 0).text(3 * DAY + HOUR)
-    assert "has not yet read all topics: 9" in Fresh(None, 9, 0).text(0)
+    assert "has not yet read all topics: 9 records left" in Fresh(None, 9, 0).text(0)
     assert [it.late(60_001) for it in (Fresh(0, 0, 0), Fresh(1, 0, 0), Fresh(None, 0, 0))] == [
         True,
         False,

@@ -76,9 +76,11 @@ def show(asked: PageRequest) -> Response:
 
 
 def download(asked: PageRequest) -> Response:
-    """Returns a report as a file."""
+    """Returns a report as a file; of an index that is being filled none: it would be part."""
     form = next((it for it in Form if it == asked.query("as")), Form.JSON)
     with reading(asked.console.engine) as connection:
+        if freshness(connection).as_of is None:
+            raise PageRefusal(503, "error.part")
         made = _made(asked, connection)
     plain = made.as_dict()
     text = json.dumps(plain, ensure_ascii=False, indent=2)
