@@ -15,7 +15,7 @@ from streams.cli.chain import audited, verify_chain
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.cli.times import time_of
 from streams.operate.audit.records import Breach
-from streams.operate.audit.run_audit import Span, audit_topics
+from streams.operate.audit.run_audit import Span, audit_topics, unjudged
 from streams.operate.audit.service import AuditMetrics
 from streams.operate.errors import UsageError
 from streams.settings import Settings
@@ -83,12 +83,13 @@ def audit(
     done = asyncio.run(_audit(chosen, span, found))
     counts = {"decisions": done.decisions_seen, "events": done.events_seen}
     if as_json:
-        ok = not found and not done.hidden
+        ok = not found and not done.hidden and not done.unjudged
         breaches = [it.as_dict() for it in found]
-        skipped = {"digests_skipped": done.digests_skipped}
+        skipped: dict[str, Any] = {"digests_skipped": done.digests_skipped}
+        skipped["unjudged"] = dict(sorted(done.unjudged.items()))
         echo_json({"ok": ok, **counts, **skipped, "breaches": breaches, "hidden": done.hidden})
     else:
-        _table(found)
+        _table(found, whole=not done.unjudged)
         echo(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
         if done.digests_skipped:
             echo(
@@ -97,10 +98,12 @@ def audit(
             )
     if done.hidden:
         echo_error(done.hidden)
-    raise typer.Exit(1 if found else 2 if done.hidden else 0)
+    elif done.unjudged:
+        echo_error(unjudged(done.unjudged))
+    raise typer.Exit(1 if found else 2 if done.hidden or done.unjudged else 0)
 
 
-def _table(found: list[Breach]) -> None:
+def _table(found: list[Breach], *, whole: bool) -> None:
     rows = [it.as_dict() for it in found[:SHOWN]]
     if rows:
         columns = ("invariant", "breach", "account", "at", "detail")
@@ -111,7 +114,7 @@ def _table(found: list[Breach]) -> None:
     for name, count in Counter(it.name for it in found).most_common():
         echo_error(f"{count} × {name}")
     if not found:
-        echo("no breach")
+        echo("no breach" if whole else "no breach in what could be judged")
 
 
 def _follow(chosen: Settings, span: Span, port: int) -> None:

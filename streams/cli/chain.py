@@ -79,6 +79,7 @@ def _print_json(
         "records": done.records,
         "breaks": [asdict(it) for it in done.breaks],
         "end_before": dict(sorted(done.passed.items())),
+        "begins": done.begins,
     }
     if heads is not None:
         said |= anchor_of(heads)
@@ -90,6 +91,9 @@ def _print_json(
 def _print(done: Verified, lacking: list[Missed], heads: list[Head] | None) -> None:
     for partition, last in sorted(done.passed.items()):
         echo(f"partition {partition} ends at number {last}: nothing of it was verified")
+    for partition, offset in done.begins.items():
+        left = "its first record is taken on trust" if partition in done.chains else "none is left"
+        echo_error(f"partition {partition}: Kafka has dropped all before offset {offset}; {left}")
     if done.breaks:
         columns = ("partition", "number", "place", "fault", "says")
         echo_table(columns, (asdict(it).values() for it in done.breaks[:SHOWN]))

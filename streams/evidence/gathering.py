@@ -18,9 +18,9 @@ from streams.operate.audit.happened import plain_of
 from streams.operate.audit.head import anchor_of, digest_of, heads_of
 from streams.operate.audit.reading import read_to_end, verify_log
 from streams.operate.audit.records import Breach, Record, millis
-from streams.operate.audit.run_audit import Span, audit_topics
+from streams.operate.audit.run_audit import Span, audit_topics, unjudged
 from streams.operate.clients import consumer
-from streams.operate.errors import EndHiddenError
+from streams.operate.errors import EndHiddenError, UsageError
 from streams.replay.recorded import policy_texts
 from streams.settings import Settings
 from streams.settings_checks import id_key
@@ -135,6 +135,7 @@ async def gather(settings: Settings, asked: EvidenceRequest) -> Evidence:
         KafkaAbsentError: Kafka does not answer.
         NoRightError: a right is missing.
         EndHiddenError: an open transaction hides the end of a topic.
+        UsageError: Kafka has dropped what the log said of events of the period.
     """
     async with consumer(settings) as client:
         found = Evidence(asked, await verify_log(client, settings.topic_prefix))
@@ -160,6 +161,8 @@ async def gather(settings: Settings, asked: EvidenceRequest) -> Evidence:
         )
     if done.hidden:
         raise EndHiddenError(done.hidden)
+    if done.unjudged:
+        raise UsageError(unjudged(done.unjudged))
     found.judged = (done.decisions_seen, done.events_seen)
     return found
 

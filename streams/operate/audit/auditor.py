@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -76,6 +76,34 @@ class Auditor(Judging):
         """Returns how many records of this topic's partition are read and not yet judged."""
         return self._of(partition).replay_order.buffered(topic)
 
+    def end_log(self, partition: int) -> None:
+        """Notes that no more of a partition's log will be fed."""
+        self._of(partition).replay_order.end_log()
+
+    def log_ended(self, partition: int) -> bool:
+        """Returns whether all of a partition's log is fed and judged."""
+        return self._of(partition).replay_order.log_ended
+
+    def mark(self) -> None:
+        """Marks the events that are fed and not listed yet. Call it before asking for log ends."""
+        for partition in self.partitions.values():
+            partition.replay_order.mark()
+
+    def unlisted(self) -> None:
+        """Judges marked events that the log does not list, once it is fed up to those ends."""
+        for partition in self.partitions.values():
+            for thing in partition.replay_order.unlisted():
+                self.take(partition, thing)
+
+    def unlisted_ids(self) -> set[str]:
+        """Returns the ids of the events that the log fed so far does not list."""
+        return set().union(*(it.replay_order.unlisted_ids() for it in self.partitions.values()))
+
+    def cut(self, partitions: Iterable[int]) -> None:
+        """Notes the partitions of whose log Kafka has dropped the beginning."""
+        for number in partitions:
+            self._of(number).replay_order.cut = True
+
     # ---- out -----------------------------------------------------------------------------------
 
     def breaches(self) -> list[Breach]:
@@ -85,12 +113,16 @@ class Auditor(Judging):
             for thing in partition.replay_order.happened():
                 self.take(partition, thing)
         found, self._found = self._found, []
-        return [it for it in found if self.since is None or it.at >= self.since]
+        return [it for it in found if self.since is None or not it.at or it.at >= self.since]
 
-    def finish(self) -> list[Breach]:
-        """Judges the rest after the last record was fed; returns the remaining breaches."""
+    def finish(self, listed_later: Collection[str] | None = ()) -> list[Breach]:
+        """Judges the rest after the last record was fed; returns the remaining breaches.
+
+        `listed_later`: the ids of events that the log lists behind what was fed; None: not known.
+        """
         for partition in self.partitions.values():
             partition.replay_order.complete = True
+            partition.replay_order.listed_later = listed_later
         found = self.breaches()
         for number, partition in self.partitions.items():
             self._unsaid(partition, None)

@@ -98,7 +98,8 @@ class Verified:
     """The result of verifying all partitions, each from record number `from_record` on.
 
     `passed`: of partitions that end before that number, the last number there is. `wanted`: for
-    each partition the number of a record whose hash is put into `hashes`.
+    each partition the number of a record whose hash is put into `hashes`. `begins`: of partitions
+    whose beginning Kafka has dropped, the first offset that is left.
     """
 
     from_record: int = 1
@@ -107,6 +108,7 @@ class Verified:
     chains: dict[int, AuditedChain] = field(default_factory=dict)
     passed: dict[int, int] = field(default_factory=dict)
     breaks: list[Break] = field(default_factory=list)
+    begins: dict[int, int] = field(default_factory=dict)
 
     def take(self, record: Record, trusted: bool) -> None:
         """Verifies the next record of its partition.

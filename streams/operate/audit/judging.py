@@ -50,6 +50,8 @@ class Judging:
         self.decisions_seen = 0
         self.hidden: str | None = None
         """The message on an open transaction that hides the end of a topic, or None."""
+        self.unjudged: Counter[int] = Counter()
+        """By partition, the events of which the log cannot say any more whether it lists them."""
         self._found: list[Breach] = []
         self._trips: Counter[str] = Counter()
         self._trips_said: Counter[str] = Counter()
@@ -85,6 +87,8 @@ class Judging:
                 self.events_seen += 1
                 options = {"whole": self.whole, "require_approvals": self._require_approvals}
                 self._found.extend(judge(partition, self.policies, thing, self.caps, **options))
+            case "unjudged":
+                self.unjudged[record.partition] += 1
             case "decision":
                 self.decisions_seen += 1
                 it = logbook.decision(partition, record, plain, self._require_approvals)

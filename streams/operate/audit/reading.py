@@ -36,7 +36,8 @@ class Reader:
     """Reads the topics under one prefix with one consumer.
 
     `partitions`: how many of each topic are read; None: all. `unreadable`: batches that did not
-    unpack, as topic, partition, first offset, last offset and timestamp (ms).
+    unpack, as topic, partition, first offset, last offset and timestamp (ms). `cut`: partitions of
+    the log of which all that is left is read, but not the beginning; and the offset of what is.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Reader:
         self._partitions: dict[str, list[TopicPartition]] = {}
         self._high: dict[TopicPartition, int] = {}
         self.unreadable: list[tuple[str, int, int, int, int]] = []
+        self.cut: dict[int, int] = {}
 
     async def find(self, names: Iterable[str]) -> None:
         """Looks up the partitions of these topics (named without prefix).
@@ -120,6 +122,8 @@ class Reader:
         for partition, start in [*starts.items(), *(resume or {}).items()]:
             self._consumer.seek(partition, start)
         log = self._prefix + DECISIONS.name
+        logs = [it for it in partitions if it.topic == log]
+        self.cut = {it.partition: first[it] for it in logs if first[it] and starts[it] == first[it]}
         return at is None and not any(first[it] for it in partitions if it.topic == log)
 
     async def poll(self, milliseconds: int = 300) -> list[Record]:
@@ -188,6 +192,10 @@ async def verify_log(
     done = Verified(from_record, wanted or {})
     async for record in read_to_end(consumer, prefix, [DECISIONS.name]):
         done.take(record, trusted=record.offset > 0)
+    reader = Reader(consumer, prefix)
+    await reader.find([DECISIONS.name])
+    first = await consumer.beginning_offsets(reader.of(DECISIONS.name))
+    done.begins = {it.partition: offset for it, offset in sorted(first.items()) if offset}
     return done
 
 

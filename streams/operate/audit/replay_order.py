@@ -6,7 +6,7 @@ them. A transaction has steps: in each the worker read inputs, or let timers act
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,9 @@ class ReplayOrder:
     the worker has read it. `begun`: inputs whose first step has been seen, if reading does not
     start at the beginning. `complete`: nothing more will be fed. `waiting_for`: the topic without
     which the next transaction cannot be handled. `last_now`: the latest `now` (ms) handled.
+    `cut`: Kafka has dropped the beginning of the log, so that nothing accounts for the first
+    events. `listed_later`: the ids of events that the log lists behind what is fed of it; None: not
+    known. `log_ended`: no more of the log will be fed, and all of it is handled.
     """
 
     partition: int
@@ -55,6 +58,11 @@ class ReplayOrder:
     waiting_for: str = ""
     last_now: int = 0
     edition: int = 1
+    cut: bool = False
+    listed_later: Collection[str] | None = ()
+    log_ended: bool = False
+    matched: set[str] = field(default_factory=set)
+    marked: dict[str, int] = field(default_factory=dict)
 
     def take(self, record: Record, logged: Mapping[str, Any] | None = None) -> None:
         """Buffers a record of this partition. `logged`: the parsed JSON of a record of the log."""
@@ -64,7 +72,7 @@ class ReplayOrder:
         elif record.topic in OUTPUT_TOPICS:
             event_id = str(plain_of(record).get("event_id", ""))
             self.outputs.setdefault(record.topic, deque()).append((event_id, record))
-        elif record.topic in ORDER:
+        elif record.topic in ORDER and not self.log_ended:
             self.inputs.setdefault(record.topic, deque()).append(record)
 
     def cannot_read(self, topic: str, offset: int, last: int, timestamp: int) -> None:
@@ -201,16 +209,53 @@ class ReplayOrder:
             yield Happened("missing", decided.record, decided, listed)
             return
         for _ in range(place):
-            yield Happened("event", waiting.popleft()[1])
+            yield self._unlisted(output_of(listed), waiting.popleft()[1])
+        self.matched.add(output_of(listed))
         yield Happened("event", waiting.popleft()[1], decided, listed)
 
     def _left_over(self) -> Iterator[Happened]:
-        """Yields events that no decision lists, unless they are newer than the log that was fed."""
-        for waiting in self.outputs.values():
+        """Yields events that no decision lists. What an event says of its own time proves nothing.
+
+        Without `listed_later` nobody knows whether the rest of the log lists them.
+        """
+        for topic, waiting in self.outputs.items():
             while waiting:
-                record = waiting.popleft()[1]
-                if _decided_at(record) < self.last_now:
-                    yield Happened("event", record)
+                event_id, record = waiting.popleft()
+                if self.listed_later is None:
+                    yield Happened("unjudged", record)
+                elif event_id not in self.listed_later:
+                    yield self._unlisted(topic, record)
+
+    def unlisted_ids(self) -> set[str]:
+        """Returns the ids of the events that the log fed so far does not list."""
+        return {event_id for waiting in self.outputs.values() for event_id, _ in waiting}
+
+    def mark(self) -> None:
+        """Marks the events that are buffered now: they were committed, so the log lists them."""
+        self.marked = {topic: it[-1][1].offset for topic, it in self.outputs.items() if it}
+
+    def unlisted(self) -> Iterator[Happened]:
+        """Yields marked events that no decision lists.
+
+        To be called when all that the log held after `mark` has been fed and handled.
+        """
+        if self.log or self.group:
+            return
+        marked, self.marked = self.marked, {}
+        for topic, upto in marked.items():
+            waiting = self.outputs[topic]
+            while waiting and waiting[0][1].offset <= upto:
+                yield self._unlisted(topic, waiting.popleft()[1])
+
+    def _unlisted(self, topic: str, record: Record) -> Happened:
+        """Returns an event that no decision lists; where the log is cut, one may have done so."""
+        return Happened("unjudged" if self.cut and topic not in self.matched else "event", record)
+
+    def end_log(self) -> None:
+        """Notes that no more of the log will be fed. Inputs that it does not name are let go."""
+        if not self.log:
+            self.log_ended = True
+            self.inputs.clear()
 
 
 def _out_of_turn(end: Decided | None) -> set[str]:
@@ -250,10 +295,3 @@ def _upto(
             break
         upto += 1
     return upto
-
-
-def _decided_at(record: Record) -> int:
-    try:
-        return millis(str(plain_of(record).get("decided_at", "")))
-    except (ValueError, OverflowError):
-        return record.timestamp

@@ -18,9 +18,10 @@ from aiokafka.errors import KafkaError
 from schemas.topics import DECISIONS
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.auditor import ASIDE, READS, Auditor
+from streams.operate.audit.logbook import logged
 from streams.operate.audit.reading import EARLIER_MS, Reader
 from streams.operate.audit.records import Breach
-from streams.operate.ends import Ends
+from streams.operate.ends import Ends, nothing_hidden
 from streams.operate.errors import EndHiddenError
 
 SETTLE_SECONDS = 1.0
@@ -80,36 +81,51 @@ async def audit_topics(
     ends = await reader.ends(logs, span.end)
     await asyncio.sleep(SETTLE_SECONDS)
     await reader.seek(side, None)
-    await _read(reader, auditor, await reader.ends(side))
+    await _read(reader, auditor, await reader.ends(side), found)
     side_read = await reader.positions()
     found(auditor.breaches())
     ends |= await reader.ends([it for it in main if it not in logs])
     auditor.whole = await reader.seek(main, late, side_read if follow else None)
+    auditor.cut(reader.cut)
     if not follow:
         await _read(reader, auditor, ends, found)
-        found(auditor.finish())
+        listed: set[str] | None = None
         try:
             await reader.nothing_hidden()
+            listed = await _listed_later(reader, auditor, {it: ends[it] for it in logs}, span.end)
         except EndHiddenError as error:
             auditor.hidden = str(error)
+        found(auditor.finish(listed))
         progress(auditor)
         return auditor
-    look = _Look(reader, logs)
+    look = _Look(reader, logs, auditor)
     while True:
         await _step(reader, auditor)
         found(auditor.breaches())
         progress(auditor)
         instant = await look.caught_up()
         if instant is not None:
+            auditor.unlisted()
+            found(auditor.breaches())
             caught_up(instant)
         reader.pace(partial(_too_many, auditor))
+
+
+def unjudged(events: Mapping[int, int]) -> str:
+    """Returns the message on events that nobody can judge any more, by partition of the log."""
+    where = ", ".join(f"decisions[{it}]: {count}" for it, count in sorted(events.items()))
+    return (
+        f"{sum(events.values())} events are not judged: Kafka no longer has what the log said of"
+        f" them ({where}). A log that retention cut: begin later with --from. Else somebody"
+        " deleted records: `byline audit --against` an anchor says up to where it was whole"
+    )
 
 
 class _Look:
     """Finds out whether a followed log was read to its end; asks Kafka every LOOK_SECONDS."""
 
-    def __init__(self, reader: Reader, logs: list[TopicPartition]) -> None:
-        self._reader, self._logs = reader, logs
+    def __init__(self, reader: Reader, logs: list[TopicPartition], auditor: Auditor) -> None:
+        self._reader, self._logs, self._auditor = reader, logs, auditor
         self._ends: dict[Any, int] = {}
         self._instant = 0.0
         self._asked_at = -LOOK_SECONDS
@@ -123,6 +139,7 @@ class _Look:
         now = asyncio.get_running_loop().time()
         if not self._ends and now - self._asked_at >= LOOK_SECONDS:
             self._asked_at, self._instant = now, time.time()
+            self._auditor.mark()
             with suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     self._ends = await self._reader.high_watermarks(self._logs)
@@ -155,21 +172,54 @@ async def _step(
     return bool(records)
 
 
-async def _read(
-    reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found: Found = lambda _: None
-) -> None:
-    """Feeds all records before these end offsets to the auditor."""
+async def _read(reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found: Found) -> None:
+    """Feeds all records before these end offsets to the auditor.
+
+    Readings that change nothing may lie behind the last record of a partition's log by the million.
+    They are read and let go.
+    """
     log_ends = {it.partition: end for it, end in ends.items() if reader.name(it) == DECISIONS.name}
     wanted = Ends(ends)
     while not wanted.reached(await reader.positions()):
         await _step(reader, auditor, log_ends)
         found(auditor.breaches())
+        for it, position in (await reader.positions()).items():
+            if reader.name(it) == DECISIONS.name and position >= log_ends[it.partition]:
+                auditor.end_log(it.partition)
         reader.pace(partial(_too_many, auditor))
+
+
+async def _listed_later(
+    reader: Reader, auditor: Auditor, ends: Mapping[TopicPartition, int], until: int | None
+) -> set[str]:
+    """Returns the ids of events that the log lists from these offsets on.
+
+    Events were read up to a later instant than the log. Each was committed together with its record
+    of the log, so the log now lists it, whatever the event itself says of its time. `until` (ms):
+    the end of the span, if it has one. Raises EndHiddenError.
+    """
+    if not auditor.unlisted_ids():
+        return set()
+    high = await reader.high_watermarks(list(ends))
+    await nothing_hidden(reader._consumer, high)
+    if until is not None:
+        high = await reader.ends(list(ends), until + EARLIER_MS)
+    reader._consumer.assign(list(ends))
+    for it, end in ends.items():
+        reader._consumer.seek(it, end)
+    listed, wanted = set[str](), Ends(high)
+    while not wanted.reached(await reader.positions()):
+        for record in await reader.poll():
+            plain = logged(record) or {}
+            listed |= {str(it.get("event_id")) for it in plain.get("events", ())}
+    return listed
 
 
 def _too_many(auditor: Auditor, topic: str, partition: int) -> bool:
     """Whether a partition's buffer is full, unless the auditor needs more of it to go on."""
     if topic in ASIDE:
+        return False
+    if auditor.log_ended(partition):
         return False
     full = auditor.buffered(topic, partition) > BUFFERED
     return full and not auditor.waits_for(topic, partition)
