@@ -92,7 +92,7 @@ async def audit_topics(
         listed: set[str] | None = None
         try:
             await reader.nothing_hidden()
-            listed = await _listed_later(reader, auditor, {it: ends[it] for it in logs}, span.end)
+            listed = await _listed_later(reader, auditor, {it: ends[it] for it in logs})
         except EndHiddenError as error:
             auditor.hidden = str(error)
         found(auditor.finish(listed))
@@ -190,20 +190,18 @@ async def _read(reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found
 
 
 async def _listed_later(
-    reader: Reader, auditor: Auditor, ends: Mapping[TopicPartition, int], until: int | None
+    reader: Reader, auditor: Auditor, ends: Mapping[TopicPartition, int]
 ) -> set[str]:
     """Returns the ids of events that the log lists from these offsets on.
 
     Events were read up to a later instant than the log. Each was committed together with its record
-    of the log, so the log now lists it, whatever the event itself says of its time. `until` (ms):
-    the end of the span, if it has one. Raises EndHiddenError.
+    of the log, so the log now lists it, whatever the event itself says of its time. Of a
+    span with an end that is the log behind it, to the present. Raises EndHiddenError.
     """
     if not auditor.unlisted_ids():
         return set()
     high = await reader.high_watermarks(list(ends))
     await nothing_hidden(reader._consumer, high)
-    if until is not None:
-        high = await reader.ends(list(ends), until + EARLIER_MS)
     reader._consumer.assign(list(ends))
     for it, end in ends.items():
         reader._consumer.seek(it, end)
