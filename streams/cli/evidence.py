@@ -93,6 +93,7 @@ def _sums(found: Evidence) -> dict[str, int]:
         "events": sum(found.events.values()),
         "log_records": found.verified.records,
         "breaks": len(found.verified.breaks),
+        "unjudged": found.unjudged,
         "breaches": len(found.breaches),
         "samples": len(found.samples),
         "decided_anew": found.came_out(Anew.SAME),
@@ -104,6 +105,8 @@ def _print(file: Path, digest: str, found: Evidence, *, signed: bool) -> None:
     sums = _sums(found)
     echo(f"{file}: {sums['policies']} policies, {sums['decisions']:,} decisions in the period")
     echo(f"the chain of {sums['log_records']:,} records has {sums['breaks']} breaks")
+    if sums["unjudged"]:
+        echo(f"{sums['unjudged']:,} events are not judged: Kafka no longer has their log")
     echo(f"the invariants have {sums['breaches']} breaches")
     echo(f"{sums['decided_anew']} of {sums['samples']} samples were decided anew, byte for byte")
     for anew, why in sorted({(it.anew, it.why) for it in found.samples if it.why}):

@@ -18,9 +18,9 @@ from streams.operate.audit.happened import plain_of
 from streams.operate.audit.head import anchor_of, digest_of, heads_of
 from streams.operate.audit.reading import read_to_end, verify_log
 from streams.operate.audit.records import Breach, Record, millis
-from streams.operate.audit.run_audit import Span, audit_topics, unjudged
+from streams.operate.audit.run_audit import Span, audit_topics
 from streams.operate.clients import consumer
-from streams.operate.errors import EndHiddenError, UsageError
+from streams.operate.errors import EndHiddenError
 from streams.replay.recorded import policy_texts
 from streams.settings import Settings
 from streams.settings_checks import id_key
@@ -57,8 +57,9 @@ class EvidenceRequest:
 class Evidence:
     """The collected evidence; `as_dict` is the content of the file.
 
-    `judged`: the numbers of decisions and events that the auditor judged. `events`: counts by
-    platform, mode, event, surface and reason.
+    `judged`: the numbers of decisions and events that the auditor judged. `unjudged`: events of
+    which Kafka no longer has what the log said. `events`: counts by platform, mode, event, surface
+    and reason.
     """
 
     asked: EvidenceRequest
@@ -68,14 +69,15 @@ class Evidence:
     ignored: Counter[str] = field(default_factory=Counter)
     decisions: int = 0
     judged: tuple[int, int] = (0, 0)
+    unjudged: int = 0
     breaches: list[Breach] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
-        """Whether the hash chain holds, no invariant is broken, and no sample differs."""
+        """Whether the chain holds, all is judged, no invariant is broken, and no sample differs."""
         otherwise = any(it.anew is Anew.OTHERWISE for it in self.samples)
-        return not (self.verified.breaks or self.breaches or otherwise)
+        return not (self.verified.breaks or self.breaches or self.unjudged or otherwise)
 
     def came_out(self, anew: Anew) -> int:
         """Returns the number of samples with this result."""
@@ -103,6 +105,7 @@ class Evidence:
             "invariants": {
                 "decisions_judged": self.judged[0],
                 "events_judged": self.judged[1],
+                "events_unjudged": self.unjudged,
                 "breaches": [it.as_dict() for it in self.breaches[:MOST_BREACHES]],
                 "breach_count": len(self.breaches),
             },
@@ -135,7 +138,6 @@ async def gather(settings: Settings, asked: EvidenceRequest) -> Evidence:
         KafkaAbsentError: Kafka does not answer.
         NoRightError: a right is missing.
         EndHiddenError: an open transaction hides the end of a topic.
-        UsageError: Kafka has dropped what the log said of events of the period.
     """
     async with consumer(settings) as client:
         found = Evidence(asked, await verify_log(client, settings.topic_prefix))
@@ -161,8 +163,7 @@ async def gather(settings: Settings, asked: EvidenceRequest) -> Evidence:
         )
     if done.hidden:
         raise EndHiddenError(done.hidden)
-    if done.unjudged:
-        raise UsageError(unjudged(done.unjudged))
+    found.unjudged = done.unjudged.total()
     found.judged = (done.decisions_seen, done.events_seen)
     return found
 
