@@ -85,9 +85,9 @@ def audit(
     if as_json:
         ok = not found and not done.hidden and not done.unjudged
         breaches = [it.as_dict() for it in found]
-        skipped: dict[str, Any] = {"digests_skipped": done.digests_skipped}
-        skipped["unjudged"] = dict(sorted(done.unjudged.items()))
-        echo_json({"ok": ok, **counts, **skipped, "breaches": breaches, "hidden": done.hidden})
+        counts |= {"digests_skipped": done.digests_skipped}
+        left = {"unjudged": dict(sorted(done.unjudged.items())), "hidden": done.hidden}
+        echo_json({"ok": ok, **counts, "breaches": breaches, **left})
     else:
         _table(found, whole=not done.unjudged)
         echo(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
