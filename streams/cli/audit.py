@@ -92,10 +92,8 @@ def audit(
         _table(found, whole=not done.unjudged)
         echo(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
         if done.digests_skipped:
-            echo(
-                f"{done.digests_skipped} digests of refused records not checked: they were made"
-                " under another ID_KEY"
-            )
+            count = done.digests_skipped
+            echo(f"{count} digests of refused records not checked: made under another ID_KEY")
     if done.hidden:
         echo_error(done.hidden)
     elif done.unjudged:
