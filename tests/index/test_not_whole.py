@@ -1,5 +1,6 @@
 """An index that has not read all, or is old, is not taken for what Kafka has."""
 
+import asyncio
 import json
 import os
 import signal
@@ -66,6 +67,8 @@ def stopped(monkeypatch: pytest.MonkeyPatch, *, midway: bool) -> None:
         nonlocal ready
         if ready:
             os.kill(os.getpid(), signal.SIGINT)
+            # The loop has to come to the signal's handler before the next look.
+            await asyncio.sleep(0.1)
             return []
         found = (await self._client.take(seconds, 5))[:1]
         ready = bool(found)
