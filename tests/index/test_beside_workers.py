@@ -50,7 +50,7 @@ def test_what_a_night_on_call_asks_has_an_answer(make_estate: Callable[..., Esta
     without = byline(estate, "funnel")
     assert without.returncode == 2
     assert "`byline index` makes it" in without.stderr
-    assert "there is no index" in byline(estate, "status").stdout
+    assert "there is no whole index" in byline(estate, "status").stdout
     unclear = asked(estate, "worklist", "unclear")
 
     assert byline(estate, "index").returncode == 0
