@@ -169,6 +169,9 @@ async def _step(
             auditor.feed(record)
     for it, position in (await reader.positions()).items():
         auditor.reached(reader.name(it), it.partition, position)
+        end = log_ends.get(it.partition) if log_ends is not None else None
+        if reader.name(it) == DECISIONS.name and end is not None and position >= end:
+            auditor.end_log(it.partition)
     return bool(records)
 
 
@@ -183,9 +186,6 @@ async def _read(reader: Reader, auditor: Auditor, ends: Mapping[Any, int], found
     while not wanted.reached(await reader.positions()):
         await _step(reader, auditor, log_ends)
         found(auditor.breaches())
-        for it, position in (await reader.positions()).items():
-            if reader.name(it) == DECISIONS.name and position >= log_ends[it.partition]:
-                auditor.end_log(it.partition)
         reader.pace(partial(_too_many, auditor))
 
 
