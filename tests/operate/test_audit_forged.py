@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,13 +11,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from streams.local.probe import free_port
 from streams.operate.audit import run_audit
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 from tests.operate.conftest import until
 from tests.operate.lives import committed, lives, now
-from tests.operate.test_audit_on_kafka import scraped
+from tests.operate.test_audit_on_kafka import followed, scraped
 
 __all__ = ["lives"]
 pytestmark = [pytest.mark.kafka]
@@ -72,24 +69,14 @@ def test_a_restriction_that_no_decision_lists_is_a_breach_whatever_time_it_state
 def test_a_followed_audit_does_not_wait_for_the_next_event_to_see_it(
     lives: Settings, tmp_path: Path
 ) -> None:
-    port, errors = free_port(), tmp_path / "audit.err"
-    with errors.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams", "audit", "--follow", "--port", str(port)],
-            stdout=subprocess.DEVNULL,
-            stderr=out,
-            cwd=Path(__file__).parents[2],
-        )
-    try:
+    errors = tmp_path / "audit.err"
+    with followed(errors) as (_, port):
         as_of = "byline_audit_as_of_timestamp_seconds"
         until(lambda: scraped(port).get(as_of, 0) > 0, 60, "all is read")
         asyncio.run(write(lives, restriction(lives, "2099-01-01T00:00:00.000Z")))
         name = 'byline_audit_breaches_total{breach="event_without_decision",invariant="14"}'
         until(lambda: scraped(port).get(name, 0) >= 1, 60, name)
         assert "decisions" not in errors.read_text()
-    finally:
-        process.kill()
-        process.wait(20)
 
 
 def test_what_lies_in_policies_and_dead_letters_before_the_start_is_judged(

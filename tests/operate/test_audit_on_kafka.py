@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,15 +76,8 @@ def test_a_real_workers_topics_hold_and_a_planted_record_does_not(
 def test_a_followed_audit_shows_a_planted_record_and_stops_when_told(
     lives: Settings, tmp_path: Path
 ) -> None:
-    port, errors = free_port(), tmp_path / "audit.err"
-    with errors.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams", "audit", "--follow", "--port", str(port)],
-            stdout=subprocess.DEVNULL,
-            stderr=out,
-            cwd=Path(__file__).parents[2],
-        )
-    try:
+    errors = tmp_path / "audit.err"
+    with followed(errors) as (process, port):
         until(lambda: scraped(port).get("byline_audit_events", 0) > 150, 60, "150 events judged")
         sound = scraped(port)
         assert sum(it for name, it in sound.items() if "breaches_total" in name) == 0
@@ -105,8 +100,24 @@ def test_a_followed_audit_shows_a_planted_record_and_stops_when_told(
             assert breach in errors.read_text()
         process.terminate()
         assert process.wait(20) == 0
+
+
+@contextmanager
+def followed(errors: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A followed audit and the port of its metrics. `errors`: where it writes its errors."""
+    port = free_port()
+    with errors.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams", "audit", "--follow", "--port", str(port)],
+            stdout=subprocess.DEVNULL,
+            stderr=out,
+            cwd=Path(__file__).parents[2],
+        )
+    try:
+        yield process, port
     finally:
         process.kill()
+        process.wait(20)
 
 
 def scraped(port: int) -> dict[str, float]:
