@@ -15,6 +15,7 @@ import functools
 import itertools
 import re
 import secrets
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ from tests.support import parts
 from tests.tls.cluster import GuardedKafka
 
 pytest.register_assert_rewrite("tests.engine.harness", "tests.worker.harness")
+
+# As if it were not installed: jsonschema would have it build 38 parsers, a fifth of what it costs a
+# process to collect all tests, for the format `iri`, which no schema here has (test_export.py).
+sys.modules.setdefault("rfc3987_syntax", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

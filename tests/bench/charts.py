@@ -4,15 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from tests.bench.arithmetic import number
 from tests.bench.contestants import CONTESTANTS
 from tests.bench.results import Results
 
 OURS, OTHERS = "#1b6ca8", "#b8bfc6"
-mpl.rcParams.update({"svg.hashsalt": "byline", "svg.fonttype": "none", "font.size": 9})
 
 
 class ChartBar(NamedTuple):
@@ -42,6 +38,11 @@ def bars(results: Results, figure: str, scenario: str) -> list[ChartBar]:
 
 def draw(path: Path, title: str, axis: str, shown: Sequence[ChartBar], *, log: bool) -> None:
     """Horizontal bars, whiskers from least to most."""
+    # Imported here: every process of a test run reads this module, and one draws.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams.update({"svg.hashsalt": "byline", "svg.fonttype": "none", "font.size": 9})
     figure = Figure(figsize=(8, 1 + 0.34 * len(shown)), layout="constrained")
     axes: Any = figure.subplots()
     places = range(len(shown))

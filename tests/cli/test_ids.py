@@ -19,8 +19,9 @@ NAMES = ("王伟", "", "Wang Wei", "op.1\n", "x" * 129)
 def _options() -> list[tuple[tuple[str, ...], str]]:
     """The options of all commands that name a person or are an id, with their commands."""
     found = []
+    program: Any = typer.main.get_command(program_of())
     for path in ALL:
-        command: Any = typer.main.get_command(program_of())
+        command = program
         for word in path:
             command = command.commands[word]
         for param in command.params:

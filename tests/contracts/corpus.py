@@ -131,7 +131,8 @@ def _is_time(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value.upper()) is not None
 
 
-SCHEMAS = {name: export.schemas()[f"inputs/{name}.json"] for name in INPUT_MODELS}
+_schemas = export.schemas()
+SCHEMAS = {name: _schemas[f"inputs/{name}.json"] for name in INPUT_MODELS}
 _validators = {
     name: Draft202012Validator(schema, format_checker=_formats) for name, schema in SCHEMAS.items()
 }

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ def test_there_is_a_schema_for_every_model() -> None:
     for path in export.FILES_OF_PEOPLE:
         Draft202012Validator.check_schema(json.loads(FILES[path]))
     Draft202012Validator.check_schema(json.loads(FILES[STATEMENT]))
+
+
+def test_the_format_of_times_is_the_only_one() -> None:
+    """Checkers of others are not there: tests/conftest.py takes away that of `iri`."""
+    found = {name for text in FILES.values() for name in re.findall(r'"format": *"([^"]*)"', text)}
+    assert found == {"date-time"}
 
 
 @pytest.mark.parametrize("path", SCHEMAS)

@@ -1,5 +1,6 @@
 """The shipped rules, and a case of an alert as a test of promtool's."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,16 +33,19 @@ class RuleCase:
     says: str = ""
 
 
+@functools.cache
+def _groups(file: Path) -> tuple[dict[str, Any], ...]:
+    """Read once: every alert asks for its own rule among them, and none changes one."""
+    return tuple(YAML(typ="safe").load(file.read_text())["groups"])
+
+
 def groups() -> list[dict[str, Any]]:
     """All groups of the shipped files."""
-    return [
-        group for file in RULE_FILES for group in YAML(typ="safe").load(file.read_text())["groups"]
-    ]
+    return [group for file in RULE_FILES for group in _groups(file)]
 
 
 def _rules(file: Path) -> list[dict[str, Any]]:
-    loaded = YAML(typ="safe").load(file.read_text())
-    return [rule for group in loaded["groups"] for rule in group["rules"]]
+    return [rule for group in _groups(file) for rule in group["rules"]]
 
 
 def alerts() -> dict[str, dict[str, Any]]:
