@@ -35,9 +35,12 @@ def _brought_up() -> bytes:
 
 def empty(folder: Path, name: str = "index.sqlite") -> Engine:
     """An index without a row."""
-    file = folder / name
+    return _laid(folder / name, _brought_up())
+
+
+def _laid(file: Path, written: bytes) -> Engine:
     engine = open_engine(URL.create("sqlite", database=str(file)), make=True)
-    file.write_bytes(_brought_up())
+    file.write_bytes(written)
     return engine
 
 
@@ -73,11 +76,24 @@ def write(engine: Engine, records: Iterable[Record], size: int = 1_000) -> Write
     return writer
 
 
+@functools.lru_cache(maxsize=16)
+def _filled(records: tuple[Record, ...]) -> bytes:
+    """The file of an index of these: dozens of tests ask for that of the same recording."""
+    with tempfile.TemporaryDirectory(prefix="byline-index-") as folder:
+        engine = empty(Path(folder))
+        write(engine, records)
+        engine.dispose()
+        return (Path(folder) / "index.sqlite").read_bytes()
+
+
 def filled(folder: Path, tape: Tape, name: str = "index.sqlite") -> Engine:
     """An index of a recording."""
-    engine = empty(folder, name)
-    write(engine, all_of(tape))
-    return engine
+    return index_of(folder, all_of(tape), name)
+
+
+def index_of(folder: Path, records: Iterable[Record], name: str = "index.sqlite") -> Engine:
+    """An index of these records, which are projected once a process."""
+    return _laid(folder / name, _filled(tuple(records)))
 
 
 def contents(engine: Engine) -> Mapping[str, list[Any]]:
