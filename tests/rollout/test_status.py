@@ -1,5 +1,6 @@
 """A roll-out that was lived through the core and indexed: go on, hold, not enough yet."""
 
+import functools
 import json
 import random
 from itertools import pairwise
@@ -20,7 +21,7 @@ from streams.rollout.status import RolloutStatus, RolloutVerdict, _lacking, stat
 from streams.settings_checks import variable
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, PLATFORM, START, policy
-from tests.index.filled import empty, write
+from tests.index.filled import empty, index_of, write
 from tests.rollout.played import Played, PlayedRates, ids
 
 SEED = 16
@@ -52,16 +53,20 @@ def asked(engine: Engine, played: Played, late: int = 0, **more: object) -> Roll
 
 
 def indexed(folder: Path, played: Played) -> Engine:
-    engine = empty(folder)
-    write(engine, played.records())
-    return engine
+    return index_of(folder, played.records())
 
 
 THIRD = PlayedRates(0.3, 0.3, 0.3)
 
 
+@functools.cache
+def alike() -> Played:
+    """Three hundred lives, lived once: nobody is worse after the raise. Tests only read them."""
+    return lived(150, 150, THIRD, THIRD)
+
+
 def test_a_raise_after_which_nothing_is_worse_goes_on(tmp_path: Path) -> None:
-    played = lived(150, 150, THIRD, THIRD)
+    played = alike()
     found = asked(indexed(tmp_path, played), played)
     assert found.verdict is RolloutVerdict.GO_ON, found.why
     assert found.change is not None
@@ -330,11 +335,9 @@ def test_a_fresh_index_and_nothing_worse_is_exit_0_and_the_table_folds(
 ) -> None:
     monkeypatch.setenv(variable("data_dir"), str(tmp_path))
     monkeypatch.setattr("streams.cli.output.PLAIN_WIDTH", width)
-    played = lived(150, 150, THIRD, THIRD)
+    played = alike()
     (tmp_path / "byline").mkdir()
-    engine = empty(tmp_path / "byline", FILE_NAME)
-    write(engine, played.records())
-    engine.dispose()
+    index_of(tmp_path / "byline", played.records(), FILE_NAME).dispose()
     monkeypatch.setattr("streams.cli.rollout.now_ms", lambda: played.now)
     told = byline("rollout", "status")
     assert told.code == 0, told.out
