@@ -20,6 +20,7 @@ from streams.core.lifecycle import OPEN
 from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
 from streams.index import tables
+from streams.index.chunks import chunks
 from streams.index.states import reserved
 from streams.operate.audit.records import Record, iso
 from streams.operate.bulk import MAX_ACCOUNTS, BulkOrder, checked, default_bulk_id, within
@@ -33,7 +34,6 @@ CONTROLS = "controls"
 SWITCHES = "switches"
 UNDONE_BY = frozenset({Command.HOLD})
 """Commands that can be undone. The others reach the owner, so they cannot."""
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +211,7 @@ def _states(connection: Connection, wish: Wish) -> dict[str, bytes | None]:
             mine = mine.where(states.c.key.startswith(f"{wish.scope}:", autoescape=True))
         return {it.key: bytes(it.value) for it in connection.execute(mine)}
     found: dict[str, bytes | None] = dict.fromkeys(wish.accounts)
-    for start in range(0, len(wish.accounts), _CHUNK):
-        part = wish.accounts[start : start + _CHUNK]
-        for it in connection.execute(columns.where(reserved(connection, part))):
+    for some in chunks(wish.accounts):
+        for it in connection.execute(columns.where(reserved(connection, some))):
             found[it.key] = bytes(it.value)
     return found

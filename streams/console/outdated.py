@@ -19,13 +19,13 @@ from streams.console.progress import turned_since
 from streams.console.site import PageRefusal, PageRequest
 from streams.core.inputs.checker import PROTECTS_NOBODY
 from streams.index import tables
+from streams.index.chunks import chunks
 from streams.index.database import reading
 from streams.operate.errors import OperateError
 
 PATIENCE_SECONDS = 3.0
 """How long the index may take to read what was said last."""
 _LOOK_SECONDS = 0.1
-_CHUNK = 500
 
 Seen = Mapping[int, int]
 """By partition of an order's topic, the offset up to which its maker knew it."""
@@ -94,8 +94,8 @@ def said_since(connection: Connection, accounts: tuple[str, ...], seen: Seen) ->
         *(and_(words.c.partition == it, words.c.offset >= seen[it]) for it in seen),
         words.c.partition.not_in(list(seen)),
     )
-    for start in range(0, len(accounts), _CHUNK):
-        mine = words.c.account.in_(accounts[start : start + _CHUNK])
+    for some in chunks(accounts):
+        mine = words.c.account.in_(some)
         asked = select(words).where(words.c.topic == CONTROLS, mine, newer)
         it = connection.execute(asked.order_by(words.c.entered_at.desc()).limit(1)).first()
         if it is not None:

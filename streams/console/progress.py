@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from schemas.topics import DEAD_LETTERS
 from streams.console.orders import CONTROLS, SWITCHES, Wish
 from streams.index import tables
+from streams.index.chunks import chunks
 from streams.index.states import POSITION, reserved
 from streams.operate.audit.records import Record
 from streams.operate.bulk import UndoPlan, undo_plan
@@ -97,8 +98,8 @@ def undoing(
         place = (DEAD_LETTERS.name, partition, offset, 0)
         records.append(Record(*place, None, json.dumps(said).encode()))
     order = (words.c.partition, words.c.offset)
-    for start in range(0, len(accounts), 500):
-        mine = words.c.account.in_(accounts[start : start + 500])
+    for some in chunks(accounts):
+        mine = words.c.account.in_(some)
         asked = select(words).where(words.c.topic == CONTROLS, mine).order_by(*order)
         for it in connection.execute(asked):
             place = (CONTROLS, it.partition, it.offset, it.entered_at)

@@ -14,6 +14,7 @@ from streams.console.progress import Progress
 from streams.console.proposals import Proposal
 from streams.console.site import Console, PageRefusal
 from streams.index import tables
+from streams.index.chunks import chunks
 from streams.index.refused import Wanted, letters_of
 from streams.letters.desk import WORK
 from streams.letters.producer import TakenOverError
@@ -24,6 +25,7 @@ from streams.operate.errors import UsageError
 LETTERS = "dead-letters"
 MOST_LETTERS = 1_000
 _CHUNK = 100
+"""How many letters a query asks for: each is a condition of its own."""
 
 
 def settlement(word: str, places: Iterable[str], reason: str, rekey: bool) -> Wish:
@@ -102,8 +104,8 @@ def shown_settled(connection: Connection, found: Proposal) -> Progress:
     """Returns how many of the letters the index shows as settled, of those that were."""
     table, done = tables.settlements, 0
     places = [origin_of(it) for it in found.wish.places]
-    for start in range(0, len(places), _CHUNK):
-        mine = or_(*(speaks_of(table, it) for it in places[start : start + _CHUNK]))
+    for some in chunks(places, _CHUNK):
+        mine = or_(*(speaks_of(table, it) for it in some))
         each = select(table.c.topic, table.c.origin_partition, table.c.origin_offset)
         distinct = each.where(mine).distinct().subquery()
         done += connection.scalar(select(func.count()).select_from(distinct)) or 0

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, exists, select, update
 
 from streams.index import tables
+from streams.index.chunks import chunks
 from streams.index.rows import Rows
 from streams.index.sums import OPEN, SumKey, letter_key
 
-_CHUNK = 500
 _LETTER = {it.name: number for number, it in enumerate(tables.letters.columns)}
 _SETTLEMENT = {it.name: number for number, it in enumerate(tables.settlements.columns)}
 _ORIGIN = ("topic", "origin_partition", "origin_offset")
@@ -51,9 +51,8 @@ def _origins(rows: Rows) -> Iterator[ColumnElement[bool]]:
             topic, partition, offset = (row[columns[name]] for name in _ORIGIN)
             places[topic, partition].add(offset)
     for (topic, partition), offsets in sorted(places.items()):
-        listed = sorted(offsets)
-        for start in range(0, len(listed), _CHUNK):
-            its_offset = letters.origin_offset.in_(listed[start : start + _CHUNK])
+        for some in chunks(sorted(offsets)):
+            its_offset = letters.origin_offset.in_(some)
             yield and_(letters.topic == topic, letters.origin_partition == partition, its_offset)
 
 

@@ -34,6 +34,7 @@ from schemas.enums import Command, Mode
 from schemas.topics import OUTPUTS
 from streams.core.model.instants import DAY, HOUR, SECOND, SHANGHAI_OFFSET
 from streams.index import tables
+from streams.index.chunks import chunks
 from streams.index.rows import Rows
 
 STEP, ELIGIBLE, EVENT, NOW = "step", "eligible", "event", "now"
@@ -60,7 +61,6 @@ VERDICTS = (Command.APPEAL_OPENED, Command.APPEAL_UPHELD, Command.APPEAL_REJECTE
 LENGTHS = (0, *(int(SECOND * 1.15**step) for step in range(135)))
 """Where the classes of durations begin (ms), each a seventh longer; the last one is of years."""
 LONGEST = 2**62
-_CHUNK = 500
 _CYCLE = tuple(it.name for it in tables.cycles.columns)
 _EVENT = {it.name: number for number, it in enumerate(tables.events.columns)}
 _DECISION = {it.name: number for number, it in enumerate(tables.decisions.columns)}
@@ -190,8 +190,8 @@ def _cycles(
     connection: Connection, accounts: Sequence[str]
 ) -> dict[tuple[str, str], Mapping[str, Any]]:
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for start in range(0, len(accounts), _CHUNK):
-        mine = tables.cycles.c.account.in_(accounts[start : start + _CHUNK])
+    for some in chunks(accounts):
+        mine = tables.cycles.c.account.in_(some)
         for it in connection.execute(select(tables.cycles).where(mine)):
             found[it[0], it[1]] = dict(zip(_CYCLE, it, strict=True))
     return found

@@ -18,10 +18,10 @@ from streams.core.model.instants import HOUR
 from streams.core.rules.throttle import grounds
 from streams.core.rules.unclear import is_unclear, unclear_since
 from streams.index import tables
+from streams.index.chunks import chunks
 from streams.operate.worklists import Row, WorkList, WorkLists
 
 _encode = msgspec.json.Encoder().encode
-_CHUNK = 500
 
 
 class Work(NamedTuple):
@@ -104,8 +104,8 @@ def rows_at(
         keys[partition].append(key)
     states, known = tables.states, []
     for partition, mine in keys.items():
-        for start in range(0, len(mine), _CHUNK):
-            its = (states.c.partition == partition, states.c.key.in_(mine[start : start + _CHUNK]))
+        for some in chunks(mine):
+            its = (states.c.partition == partition, states.c.key.in_(some))
             for key, value in connection.execute(select(states.c.key, states.c.value).where(*its)):
                 known.append(lists.states.of(key.encode(), partition, bytes(value), now))
     return lists.rows_of(which, known, now, within)

@@ -14,6 +14,7 @@ from schemas.enums import Mode
 from streams.core.lifecycle import Invitation
 from streams.core.model.instants import DAY, day_of
 from streams.index import schema
+from streams.index.chunks import CHUNK, chunks
 from streams.index.database import open_engine, reading, writing
 from streams.index.events import events as indexed_events
 from streams.index.fresh import Fresh, freshness
@@ -271,3 +272,11 @@ def test_a_cycle_is_one_row_with_its_instants(tmp_path: Path) -> None:
     assert at["throttle.applied"] in row
     assert tape.account("p1").live.state is Invitation.EXPIRED
     assert json.loads(json.dumps(row[2])) == "weibo"
+
+
+def test_a_long_list_is_divided_among_queries_and_nothing_is_lost_or_asked_for_twice() -> None:
+    for length in (0, 1, CHUNK, CHUNK + 1, 2 * CHUNK + 1):
+        parts = list(chunks(range(length)))
+        assert [it for part in parts for it in part] == list(range(length))
+        assert len(parts) == -(-length // CHUNK)
+    assert [list(it) for it in chunks("abc", 2)] == [["a", "b"], ["c"]]
