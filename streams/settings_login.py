@@ -4,6 +4,7 @@ They are checked whenever the settings are read, so that a bad file is reported 
 before any connection. The content of a file is never part of a message.
 """
 
+import codecs
 import ssl
 import stat
 from collections.abc import Callable
@@ -57,7 +58,8 @@ def secret_in(field: str, path: Path) -> str:
     """Returns the secret in a file: its only line, without the line end.
 
     Raises:
-        LoginFileError: the file is unreadable, empty, too large, or has more than one line.
+        LoginFileError: the file is unreadable, empty, too large, has more than one line, or begins
+            with a byte order mark.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -68,6 +70,10 @@ def secret_in(field: str, path: Path) -> str:
         raise LoginFileError(field, f"{path} is not a file that can be read") from error
     if len(raw) > MOST_SECRET_BYTES:
         raise LoginFileError(field, f"{path} is too large for a secret")
+    if raw.startswith(codecs.BOM_UTF8):
+        # Nobody sees it. Left out, it would change an ID_KEY that was read with it before.
+        words = f"{path} begins with a byte order mark: save it as UTF-8 without one"
+        raise LoginFileError(field, words)
     try:
         text = raw.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:

@@ -21,6 +21,7 @@ from streams.backtest.scan import Carried
 from streams.backtest.tally import AccountOutcome, Tally
 from streams.core.model.policy import Policy
 from streams.operate.errors import UsageError
+from streams.operate.lines import read_bytes
 
 FORM = "byline-backtest-shard/1"
 _COUNTERS = ("funnel", "months", "reasons", "deferred", "guard_trips", "refused")
@@ -98,7 +99,7 @@ def merge(paths: Sequence[Path]) -> Merged:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        plain: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        plain: dict[str, Any] = msgspec.json.decode(read_bytes(path))
         if plain["form"] != FORM:
             raise ValueError("another form")
         _, count = plain["shard"]

@@ -45,7 +45,7 @@ def _read(path: Path) -> tuple[str, str]:
             raise UsageError(
                 f"{path} has over {kept.MOST_BYTES >> 20} MB: write it without --against"
             )
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return "\n".join(checked(msgspec.json.decode(text), str(path))), text
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None

@@ -25,6 +25,7 @@ from streams.operate.audit.head import (
 from streams.operate.audit.reading import MissingTopicsError, verify_log
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
+from streams.operate.lines import read_bytes
 from streams.settings import Settings
 
 SHOWN = 200
@@ -64,7 +65,7 @@ def verify_chain(
 
 def _anchor(path: Path) -> list[Head]:
     try:
-        return read_anchor(path.read_bytes())
+        return read_anchor(read_bytes(path))
     except OSError as error:
         raise UsageError(f"--against {path}: {error.strerror}") from error
     except AnchorError as error:

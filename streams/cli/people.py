@@ -24,6 +24,7 @@ from streams.operate.audit.happened import plain_of
 from streams.operate.audit.reading import MissingTopicsError, read_to_end
 from streams.operate.clients import consumer
 from streams.operate.errors import UsageError
+from streams.operate.lines import read_bytes
 from streams.operate.statements import read, render, zone_of
 from streams.operate.statements.restrictions import Restrictions
 from streams.operate.worklists import Row, WorkList, WorkLists, topics_of
@@ -161,7 +162,7 @@ def statement(
     """
     chosen, file = settings(without_policies=True), Path(event)
     if file.is_file():
-        found, alone = [read(file.read_bytes())], True
+        found, alone = [read(read_bytes(file))], True
     else:
         found, alone = _find(chosen, event, kafka)
     if as_json:

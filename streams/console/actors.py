@@ -34,7 +34,7 @@ def actor_of(claim: str, path: Path | None) -> str | None:
 def read_actors(path: Path) -> dict[str, str]:
     """Reads the file. Raises UsageError, which names the first bad line but not its text."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({type(error).__name__})") from None
     found: dict[str, str] = {}

@@ -35,6 +35,11 @@ def read_text(file: Path) -> str:
         raise UsageError(f"{name_of(file)} cannot be read ({error})") from error
 
 
+def read_bytes(file: Path) -> bytes:
+    """Returns the bytes of a file, without a byte order mark before the first. Raises OSError."""
+    return file.read_bytes().removeprefix(codecs.BOM_UTF8)
+
+
 async def raw_lines(file: Path) -> AsyncIterator[bytes]:
     """Yields the lines of a file (`-`: standard input; `.gz` is unpacked) as they become available.
 

@@ -77,7 +77,7 @@ def held(named: Iterable[str]) -> frozenset[Role]:
 def read_roles(path: Path) -> Roles:
     """Reads the file. Raises UsageError, which names the first bad line but not its text."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({type(error).__name__})") from None
     found: dict[str, Who] = {}

@@ -21,6 +21,7 @@ from streams.index.fresh import Fresh
 from streams.index.history import history, of_index
 from streams.operate.audit.records import millis
 from streams.operate.errors import UsageError
+from streams.operate.lines import read_bytes
 from streams.shadow.said import counted, invited, said
 
 FORM = "byline-backtest/1"
@@ -108,7 +109,7 @@ class Compared:
 def read(path: Path) -> BacktestReport:
     """Reads a backtest's report from a file. Raises UsageError if it is none."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=BacktestReport)
+        found = msgspec.json.decode(read_bytes(path), type=BacktestReport)
     except OSError as error:
         raise UsageError(f"--backtest {path}: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
