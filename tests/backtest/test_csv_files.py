@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
+from streams.backtest import csv_files
 from streams.backtest.columns import READING_COLUMNS, READING_MORE, Columns, connect
 from streams.backtest.csv_files import plain_header
 from streams.operate.errors import UsageError
@@ -102,10 +104,22 @@ def test_several_files_count_on_and_a_missing_column_is_empty(tmp_path: Path) ->
 def test_another_dialect_and_a_ragged_file_are_left_to_duckdb(tmp_path: Path) -> None:
     tabs = _text([SOUND], quoted=False).replace(b",", b"\t")
     single = _text([SOUND], quoted=False).replace(b"weibo", b"'weibo'")
-    for number, content in enumerate((tabs, single, b"", b"\xff\xfe", b'a,"b"\n')):
+    odd = (
+        tabs,
+        single,
+        b"",
+        b"\xff\xfe",
+        b'a,"b"\n',
+        b"a,b\n'x,y',z\n",
+        b"a,b\n#x\n",
+        b"a,b\n\0\n",
+    )
+    for number, content in enumerate((*odd, b"a,b,a\n1,2,3\n")):
         path = tmp_path / f"{number}.csv"
         path.write_bytes(content)
-        assert plain_header([str(path)]) is None
+        assert plain_header([str(path)]) is None, content
+    (tmp_path / "no.csv.gz").write_bytes(_text([SOUND], quoted=False))
+    assert plain_header([str(tmp_path / "no.csv.gz")]) is None
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(_text([SOUND] * 99, quoted=False))[:40])
     assert plain_header([str(tmp_path / "cut.csv.gz")]) is None
     assert _read(tmp_path, "tabs", tabs) == _read(tmp_path, "plain", _text([SOUND], quoted=False))
@@ -119,3 +133,38 @@ def test_a_line_feed_inside_quotes_is_part_of_the_value(tmp_path: Path) -> None:
     rows = [SOUND, (*SOUND[:4], "two\nlines"), SOUND]
     plain, other = (_read(tmp_path, str(it), _text(rows, quoted=it)) for it in (False, True))
     assert plain == other
+
+
+def test_a_file_with_a_byte_order_mark_is_read_fast_too(tmp_path: Path) -> None:
+    path = tmp_path / "marked.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + _text([SOUND], quoted=False))
+    assert plain_header([str(path)]) == list(HEADER)
+
+
+def test_many_rows_are_written_in_groups_and_each_of_them_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_files, "_GROUP", 4)
+    parts = [
+        _text([(*SOUND[:3], str(10 * n + i), "财经") for i in range(3)], quoted=False)
+        for n in range(5)
+    ]
+    found = _read(tmp_path, "parts", *parts)
+    assert [it[-3] for it in found] == [10 * n + i for n in range(5) for i in range(3)]
+    written = tmp_path / "work-parts" / "r-plain.parquet"
+    assert parquet.ParquetFile(written).num_row_groups == 3
+
+
+def test_half_a_conversion_is_not_left_beside_the_whole_one(tmp_path: Path) -> None:
+    """The rows after the first million bytes are not plain: what stands before is written."""
+    ragged = _text([SOUND] * 30_000, quoted=False) + b"1,2,3,4,5,6\n"
+    with pytest.raises(UsageError):
+        _read(tmp_path, "ragged", ragged)
+    assert list((tmp_path / "work-ragged").iterdir()) == []
+
+
+def test_a_column_of_times_in_which_nothing_stands_is_empty(tmp_path: Path) -> None:
+    rows = [("", *SOUND[1:])] * 2
+    plain, other = (_read(tmp_path, str(it), _text(rows, quoted=it)) for it in (False, True))
+    assert plain == other
+    assert [it[1] for it in plain] == [None, None]

@@ -24,6 +24,7 @@ from tests.backtest.given import (
     json_file,
     parquet_file,
     policy,
+    words_of,
 )
 from tests.backtest.rates import PLATFORMS
 from tests.core.given import DAY, HOUR, PLATFORM, START, rfc3339, stability
@@ -128,6 +129,24 @@ def test_an_account_below_the_floor_is_never_read_and_one_with_a_word_on_it_is(
     assert (found.carried.accounts, found.carried.kept_accounts) == (3, 2)
     assert found.carried.kept_rows == 2
     assert found.carried.words == {"account-changes": 1}
+
+
+def test_timers_of_an_instant_at_which_all_rest_act_before_the_answers_of_the_model(
+    tmp_path: Path,
+) -> None:
+    """The receipt of a1 comes at the instant at which a2 is invited and a3 only read."""
+    rows = [ReadingRow(0, name, 1500) for name in ("a1", "a3")]
+    rows += [ReadingRow(HOUR, "a2", 1500), ReadingRow(2 * HOUR, "a3", 1501)]
+    readings = parquet_file(tmp_path / "r.parquet", rows)
+    more = {"model": AnswerModel(delivery=HOUR), "now": START + 3 * HOUR}
+    _, few = backtested(tmp_path, readings, **more)
+    _, whole = backtested(tmp_path, readings, everybody=True, **more)
+    said = words_of(few)
+    assert said.index("a2 invitation.issued over_line") < said.index(
+        "a1 invitation.delivered receipt"
+    )
+    assert events(few) == events(whole)
+    assert decisions(few) == decisions(whole)
 
 
 def test_an_input_of_a_row_names_the_row_as_its_offset(tmp_path: Path) -> None:
