@@ -189,12 +189,12 @@ async def verify_log(
         NoRightError: the log may not be read.
         EndHiddenError: an open transaction hides the end.
     """
-    done = Verified(from_record, wanted or {})
-    async for record in read_to_end(consumer, prefix, [DECISIONS.name]):
-        done.take(record, trusted=record.offset > 0)
-    reader = Reader(consumer, prefix)
+    done, reader = Verified(from_record, wanted or {}), Reader(consumer, prefix)
     await reader.find([DECISIONS.name])
-    first = await consumer.beginning_offsets(reader.of(DECISIONS.name))
+    logs = reader.of(DECISIONS.name)
+    async for record in _to_end(reader, logs, None, None):
+        done.take(record, trusted=record.offset > 0)
+    first = await consumer.beginning_offsets(logs)
     done.begins = {it.partition: offset for it, offset in sorted(first.items()) if offset}
     return done
 
@@ -224,6 +224,14 @@ async def read_to_end(
     await reader.find(names)
     groups = [reader.of(name) for name in names]
     partitions = [it for group in groups for it in group if holds(it.partition, len(group))]
+    async for record in _to_end(reader, partitions, start, end):
+        yield record
+
+
+async def _to_end(
+    reader: Reader, partitions: list[TopicPartition], start: int | None, end: int | None
+) -> AsyncIterator[Record]:
+    """Yields the records of these partitions, which `reader` has found, as `read_to_end` says."""
     ends = await reader.ends(partitions, None if end is None else end + EARLIER_MS)
     await reader.seek(partitions, None if start is None else max(start - EARLIER_MS, 0))
     wanted = Ends(ends)
