@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from streams.doctor import cluster, machine, proofs
+from streams.doctor import cluster, decision_log, machine, proofs
 from streams.doctor.looks import Finding, Look, Seen, Verdict, look_at, well
 from streams.operate.account_states import States
 from streams.operate.topics import DEFAULT_PARTITIONS
@@ -89,6 +89,9 @@ class Doctor(NamedTuple):
             Look("rights", lambda: asyncio.run(cluster.rights(settings, self.role))),
             Look("topics", lambda: asyncio.run(cluster.topics_and_settings(settings))),
             Look("state", lambda: asyncio.run(cluster.state(settings))),
+            Look(
+                "decision log", lambda: asyncio.run(decision_log.decision_log(settings, self.now()))
+            ),
             Look("clock", lambda: asyncio.run(cluster.clock(settings, self.now))),
             Look(
                 "open transactions",

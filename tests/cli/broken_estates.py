@@ -57,7 +57,15 @@ class BrokenEstate:
 
 RUNNING = ("policies that run",)
 """What cannot be compared where the files cannot be read."""
-NEED_KAFKA = ("rights", "topics", "state", "clock", "open transactions", "policies that run")
+NEED_KAFKA = (
+    "rights",
+    "topics",
+    "state",
+    "decision log",
+    "clock",
+    "open transactions",
+    "policies that run",
+)
 
 
 def estates(on: FaultGround) -> Iterator[BrokenEstate]:

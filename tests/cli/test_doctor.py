@@ -38,7 +38,15 @@ from tests.operate.recording import Tape
 from tests.policies.given import written
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "policies"
-NEED_KAFKA = ["rights", "topics", "state", "clock", "open transactions", "policies that run"]
+NEED_KAFKA = [
+    "rights",
+    "topics",
+    "state",
+    "decision log",
+    "clock",
+    "open transactions",
+    "policies that run",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +99,7 @@ def test_the_table_folds_what_is_too_wide_and_cuts_nothing(byline: Byline) -> No
     answer = byline("doctor")
     assert answer.code == 1
     assert "…" not in answer.out
-    assert answer.out.endswith("1 of 13 looks are not well\n")
+    assert answer.out.endswith("1 of 14 looks are not well\n")
 
 
 def test_settings_that_are_refused_end_it_with_2(

@@ -1,19 +1,21 @@
 """`byline doctor` on one estate with a real Kafka, broken in one way after another."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 
 import pytest
-from aiokafka.admin import NewTopic
+from aiokafka import TopicPartition
+from aiokafka.admin import NewTopic, RecordsToDelete
 from confluent_kafka import Producer
 
-from schemas.topics import THROTTLE_ACKS, TOPICS
+from schemas.topics import DECISIONS, THROTTLE_ACKS, TOPICS
 from streams.cli.policy_running import running_states
 from streams.doctor import Doctor, Seen
 from streams.index.database import FILE_NAME
 from streams.kafka.configs import set_topic_configs
-from streams.operate.clients import admin_client
+from streams.operate.clients import admin_client, producer
 from streams.operate.topics import check, config_of, create, names_of
 from streams.policies import load_policy
 from streams.settings import Settings
@@ -211,3 +213,31 @@ def test_a_policy_on_disk_that_is_not_the_one_that_runs_is_named(
     assert set(found) == {"policies that run"}
     assert words.startswith("weibo: the file is newer: it counts once the workers are started")
     assert cure.startswith("`byline policy check --running`")
+
+
+async def _decided(settings: Settings, upto: int) -> None:
+    """Write three records to partition 0 of the log, then delete those before an offset."""
+    place = TopicPartition(names_of(settings).of(DECISIONS), 0)
+    async with producer(settings) as writes:
+        for _ in range(3):
+            await writes.send_and_wait(place.topic, b"{}", b"weibo:a", place.partition)
+    async with admin_client(settings) as client:
+        await client.delete_records({place: RecordsToDelete(before_offset=upto)}, 10_000)
+
+
+@pytest.mark.parametrize(("upto", "says"), [(2, "begins at offset 2"), (-1, "is empty")])
+def test_a_log_whose_beginning_is_gone_is_named_with_what_judges_the_rest(
+    estate: Settings, fresh_prefix: str, upto: int, says: str
+) -> None:
+    mine = estate.model_copy(update={"topic_prefix": fresh_prefix})
+    asyncio.run(create(mine, 2))
+    assert "decision log" not in not_well(examined(mine))
+    asyncio.run(_decided(mine, upto))
+    ((words, cure),) = not_well(examined(mine))["decision log"]
+    assert words.startswith(f"{fresh_prefix}decisions[0] {says}")
+    assert "`byline audit --against` an anchor says up to where it was whole" in cure
+    if upto > 0:
+        assert re.search(r"`byline audit --from \S+Z` judges what is left", cure)
+        (said,) = examined(mine, ahead_seconds=3 * 366 * 86_400)["decision log"].findings
+        assert said.verdict == "well"
+        assert said.found.endswith("retention took what came before")

@@ -15,15 +15,13 @@ from streams.kafka.requests.metadata import view_topics
 from streams.kafka.rights import in_words, missing_rights
 from streams.kafka.stretches import Stretch
 from streams.operate.audit.chain import Verified
-from streams.operate.audit.records import HOUR, MINUTE, Record
+from streams.operate.audit.records import EARLIER_MS, HOUR, Record
 from streams.operate.audit.replay_order import ORDER
 from streams.operate.ends import Ends, nothing_hidden
 from streams.operate.errors import NoRightError
 
 APPENDED = 1
 """Kafka's mark of a record that the broker stamped: LogAppendTime."""
-EARLIER_MS = MINUTE
-"""How much earlier (ms) than asked reading begins, so that no transaction is cut in two."""
 LAG_MS = 24 * HOUR
 """How much earlier (ms) reading of inputs begins: a worker may have read them late."""
 
@@ -110,21 +108,39 @@ class Reader:
         `resume`: further partitions to assign, and the offset of each. Returns True if the decision
         log is read from its very first record on.
         """
-        self._consumer.assign([*partitions, *(resume or ())])
-        first = await self._consumer.beginning_offsets(partitions)
-        starts: dict[Any, int] = dict(first)
+        first = await self.beginnings(partitions)
+        starts = dict(first)
         if at is not None:
-            ends = await self._consumer.end_offsets(partitions)
-            times = {it: max(at - LAG_MS * (self.name(it) in ORDER), 0) for it in partitions}
-            found = await self._consumer.offsets_for_times(times)
-            for partition, offset in found.items():
-                starts[partition] = ends[partition] if offset is None else offset.offset
-        for partition, start in [*starts.items(), *(resume or {}).items()]:
-            self._consumer.seek(partition, start)
+            times = {it: at - LAG_MS * (self.name(it) in ORDER) for it in partitions}
+            starts = await self.offsets_at(times)
+        self.assign({**starts, **(resume or {})})
         log = self._prefix + DECISIONS.name
         logs = [it for it in partitions if it.topic == log]
         self.cut = {it.partition: first[it] for it in logs if first[it] and starts[it] == first[it]}
         return at is None and not any(first[it] for it in partitions if it.topic == log)
+
+    def assign(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Moves the consumer to these offsets, and to no other partitions."""
+        self._consumer.assign(list(starts))
+        for partition, start in starts.items():
+            self._consumer.seek(partition, start)
+
+    async def beginnings(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Returns the first offset that is left of each partition."""
+        found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(partitions)
+        return found
+
+    async def offsets_at(self, times: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Returns the first offset of each partition whose record is not before a time (ms).
+
+        Where there is none it is the end for a committed reader.
+        """
+        if not times:
+            return {}
+        ends = await self._consumer.end_offsets(list(times))
+        # Times before 1970 have another meaning for Kafka.
+        found = await self._consumer.offsets_for_times({it: max(at, 0) for it, at in times.items()})
+        return {it: ends[it] if at is None else at.offset for it, at in found.items()}
 
     async def poll(self, milliseconds: int = 300) -> list[Record]:
         """Returns the next records, after at most this time. Adds bad batches to `unreadable`."""
@@ -138,6 +154,10 @@ class Reader:
     async def positions(self) -> dict[TopicPartition, int]:
         """Returns the next offset to read of each assigned partition."""
         return {it: await self._consumer.position(it) for it in self._consumer.assignment()}
+
+    def place(self, record: Record) -> TopicPartition:
+        """Returns the partition in which a record lies."""
+        return TopicPartition(self._prefix + record.topic, record.partition)
 
     def name(self, partition: TopicPartition) -> str:
         """Returns the name of a partition's topic without the prefix."""

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from streams.operate.audit.rules import RULES
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+EARLIER_MS = MINUTE
+"""How much earlier (ms) than asked reading begins, so that no transaction is cut in two."""
 
 
 class Record(NamedTuple):
