@@ -5,7 +5,7 @@ import signal
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from prometheus_client import CollectorRegistry, start_http_server
@@ -14,8 +14,9 @@ from streams.cli.bare import renamed
 from streams.cli.chain import audited, verify_chain
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
 from streams.cli.times import time_of
+from streams.operate.audit.auditor import Auditor
 from streams.operate.audit.records import Breach
-from streams.operate.audit.run_audit import Span, audit_topics, unjudged
+from streams.operate.audit.run_audit import Span, audit_topics, moved, unjudged
 from streams.operate.audit.service import AuditMetrics
 from streams.operate.errors import UsageError
 from streams.settings import Settings
@@ -81,24 +82,34 @@ def audit(
         _follow(chosen, span, port)
     found: list[Breach] = []
     done = asyncio.run(_audit(chosen, span, found))
+    _tell(found, done, as_json)
+
+
+def _tell(found: list[Breach], done: Auditor, as_json: bool) -> NoReturn:
+    """Prints the result and exits: 1 after a breach, 2 if something could not be judged."""
     counts = {"decisions": done.decisions_seen, "events": done.events_seen}
+    left_out = unjudged(done)
     if as_json:
-        ok = not found and not done.hidden and not done.unjudged
+        ok = not found and not done.hidden and not left_out
         breaches = [it.as_dict() for it in found]
         counts |= {"digests_skipped": done.digests_skipped}
-        left = {"unjudged": dict(sorted(done.unjudged.items())), "hidden": done.hidden}
-        echo_json({"ok": ok, **counts, "breaches": breaches, **left})
+        left: dict[str, Any] = {"unjudged": dict(sorted(done.unjudged.items()))}
+        left |= {"undated": [it.place for it in done.undated], "older": done.older}
+        echo_json({"ok": ok, **counts, "breaches": breaches, **left, "hidden": done.hidden})
     else:
-        _table(found, whole=not done.unjudged)
+        _table(found, whole=not left_out)
         echo(f"{done.decisions_seen} decisions and {done.events_seen} events judged")
         if done.digests_skipped:
             count = done.digests_skipped
             echo(f"{count} digests of refused records not checked: made under another ID_KEY")
-    if done.hidden:
-        echo_error(done.hidden)
-    elif done.unjudged:
-        echo_error(unjudged(done.unjudged))
-    raise typer.Exit(1 if found else 2 if done.hidden or done.unjudged else 0)
+        if done.older:
+            echo(f"{done.older} events before --from are older than all that is left of the log")
+    explained = moved(found)
+    if explained is not None:
+        echo_error(explained)
+    for words in [done.hidden] if done.hidden else left_out:
+        echo_error(words)
+    raise typer.Exit(1 if found else 2 if done.hidden or left_out else 0)
 
 
 def _table(found: list[Breach], *, whole: bool) -> None:
@@ -128,6 +139,20 @@ def _follow(chosen: Settings, span: Span, port: int) -> None:
         for it in breaches:
             echo_error(f"{it.as_dict()['at']} {it.name} {it.account} {' '.join(it.places)}")
 
+    latest: list[str] = []
+    said: set[str] = set()
+
+    def progress(auditor: Auditor) -> None:
+        metrics.progress(auditor)
+        latest[:] = unjudged(auditor)
+
+    def caught_up(instant: float) -> None:
+        metrics.caught_up(instant)
+        for words in latest:
+            if words not in said:
+                echo_error(words)
+            said.add(words)
+
     async def run() -> None:
         following = asyncio.ensure_future(
             _audit(
@@ -135,8 +160,8 @@ def _follow(chosen: Settings, span: Span, port: int) -> None:
                 span,
                 found,
                 follow=True,
-                progress=metrics.progress,
-                caught_up=metrics.caught_up,
+                progress=progress,
+                caught_up=caught_up,
             )
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, following.cancel)

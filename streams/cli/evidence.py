@@ -106,7 +106,7 @@ def _print(file: Path, digest: str, found: Evidence, *, signed: bool) -> None:
     echo(f"{file}: {sums['policies']} policies, {sums['decisions']:,} decisions in the period")
     echo(f"the chain of {sums['log_records']:,} records has {sums['breaks']} breaks")
     if sums["unjudged"]:
-        echo(f"{sums['unjudged']:,} events are not judged: Kafka no longer has their log")
+        echo(f"{sums['unjudged']:,} events are not judged: `byline audit` says why")
     echo(f"the invariants have {sums['breaches']} breaches")
     echo(f"{sums['decided_anew']} of {sums['samples']} samples were decided anew, byte for byte")
     for anew, why in sorted({(it.anew, it.why) for it in found.samples if it.why}):

@@ -58,8 +58,8 @@ class Evidence:
     """The collected evidence; `as_dict` is the content of the file.
 
     `judged`: the numbers of decisions and events that the auditor judged. `unjudged`: events of
-    which Kafka no longer has what the log said. `events`: counts by platform, mode, event, surface
-    and reason.
+    which Kafka no longer has what the log said, or that no decision of the time that they state
+    lists. `events`: counts by platform, mode, event, surface and reason.
     """
 
     asked: EvidenceRequest
@@ -163,7 +163,7 @@ async def gather(settings: Settings, asked: EvidenceRequest) -> Evidence:
         )
     if done.hidden:
         raise EndHiddenError(done.hidden)
-    found.unjudged = done.unjudged.total()
+    found.unjudged = done.unjudged.total() + len(done.undated)
     found.judged = (done.decisions_seen, done.events_seen)
     return found
 

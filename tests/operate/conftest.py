@@ -58,6 +58,7 @@ def worker(on_kafka: Settings, policies: Path, tmp_path: Path) -> Iterator[Calla
         started.append(worker)
         return worker
 
+    start.started = started  # type: ignore[attr-defined]
     yield start
     for one in started:
         one.end(20)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from schemas.records import DeadLetter, Settlement
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
 from streams.operate.audit import logbook
+from streams.operate.audit.chain import AuditedChain
 from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.judging import SWITCHES, Judging
 from streams.operate.audit.odd import text
@@ -104,6 +105,11 @@ class Auditor(Judging):
         for number in partitions:
             self._of(number).replay_order.cut = True
 
+    def continue_from(self, chains: Mapping[int, AuditedChain]) -> None:
+        """Takes the chain of each partition's log up to where reading begins, by partition."""
+        for number, chain in chains.items():
+            self._of(number).chain = chain
+
     # ---- out -----------------------------------------------------------------------------------
 
     def breaches(self) -> list[Breach]:
@@ -113,7 +119,7 @@ class Auditor(Judging):
             for thing in partition.replay_order.happened():
                 self.take(partition, thing)
         found, self._found = self._found, []
-        return [it for it in found if self.since is None or not it.at or it.at >= self.since]
+        return [it for it in found if self._is_asked_for(it)]
 
     def finish(self, listed_later: Collection[str] | None = ()) -> list[Breach]:
         """Judges the rest after the last record was fed; returns the remaining breaches.
@@ -134,10 +140,18 @@ class Auditor(Judging):
             self._trips.clear()
         return found + self.breaches()
 
+    def _is_asked_for(self, it: Breach) -> bool:
+        """Returns whether a breach is of the span: by its time, or by where its records lie."""
+        if self.since is None or not it.at or it.at >= self.since:
+            return True
+        return any(self._in_span(place) for place in it.places)
+
     # ---- the other topics ------------------------------------------------------------------------
 
     def _log(self, record: Record) -> None:
         partition = self._of(record.partition)
+        if partition.replay_order.cut and partition.chain is None:
+            self._judged_from(record)
         self._found.extend(partition.link(record, self.whole))
         plain = logbook.logged(record)
         if plain is None:

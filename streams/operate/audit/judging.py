@@ -14,7 +14,7 @@ from streams.operate.audit.logbook import report
 from streams.operate.audit.odd import text
 from streams.operate.audit.overdue import GRACE_MS
 from streams.operate.audit.partition import AuditedPartition
-from streams.operate.audit.records import Breach, Record, millis, places
+from streams.operate.audit.records import EARLIER_MS, SECOND, Breach, Record, millis, places
 from streams.operate.audit.refusals import RefusalTerms
 from streams.operate.audit.terms import AuditedTerms
 
@@ -52,6 +52,14 @@ class Judging:
         """The message on an open transaction that hides the end of a topic, or None."""
         self.unjudged: Counter[int] = Counter()
         """By partition, the events of which the log cannot say any more whether it lists them."""
+        self.judged_from = 0
+        """The instant (ms) from which on all can be judged, if there are such events."""
+        self.begins: Mapping[str, int] = {}
+        """By topic and partition (`throttles[3]`), the offset at which the span begins."""
+        self.undated: list[Record] = []
+        """Events that say that they came before the span, and that no decision of then lists."""
+        self.older = 0
+        """How many events directly before the span are older than what is left of the log."""
         self._found: list[Breach] = []
         self._trips: Counter[str] = Counter()
         self._trips_said: Counter[str] = Counter()
@@ -87,8 +95,11 @@ class Judging:
                 self.events_seen += 1
                 options = {"whole": self.whole, "require_approvals": self._require_approvals}
                 self._found.extend(judge(partition, self.policies, thing, self.caps, **options))
-            case "unjudged":
+            case "unjudged" if self._in_span(record.place):
                 self.unjudged[record.partition] += 1
+                self._judged_from(record)
+            case "unjudged":
+                pass
             case "decision":
                 self.decisions_seen += 1
                 it = logbook.decision(partition, record, plain, self._require_approvals)
@@ -105,6 +116,15 @@ class Judging:
                 logbook.policies(partition, plain, self.policies, thing.edition)
             case "end":
                 self._end(partition, plain, record, thing.edition)
+
+    def _in_span(self, place: str) -> bool:
+        """Returns whether a record lies in the span; the time that it states proves nothing."""
+        where, _, offset = place.rpartition("@")
+        return self.since is None or (where in self.begins and int(offset) >= self.begins[where])
+
+    def _judged_from(self, record: Record) -> None:
+        """Moves `judged_from` behind a record of a cut log, or an event of before it."""
+        self.judged_from = max(self.judged_from, record.timestamp + EARLIER_MS + SECOND)
 
     def _setting(self, partition: AuditedPartition) -> RefusalTerms:
         return RefusalTerms(

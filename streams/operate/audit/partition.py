@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from streams.operate.audit.account_state import AuditedAccount
-from streams.operate.audit.chain import START, AuditedChain
+from streams.operate.audit.chain import START, AuditedChain, Break
 from streams.operate.audit.guard import AuditedRefusalGuard
 from streams.operate.audit.overdue import Overdue
 from streams.operate.audit.records import Breach, Record
@@ -87,5 +87,10 @@ class AuditedPartition:
             start = (None, None) if trusted else (1, START)
             self.chain = AuditedChain(record.partition, *start)
         for broken in self.chain.check(record):
-            detail = f"{broken.fault}: {broken.says}"
-            yield Breach("chain_broken", "", record.timestamp, detail, (record.place,))
+            yield chain_broken(broken, record)
+
+
+def chain_broken(it: Break, record: Record) -> Breach:
+    """Returns the breach that a fault of the chain is; `record` shows it."""
+    detail = f"{it.fault}: {it.says}"
+    return Breach("chain_broken", "", record.timestamp, detail, (record.place,))

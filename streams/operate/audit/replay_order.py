@@ -36,12 +36,12 @@ class ReplayOrder:
 
     `log`: records not yet handled. `group`: records of the transaction whose end has not come.
     `reached`: the offset below which everything of a topic was fed; `reads`: the offset up to which
-    the worker has read it. `begun`: inputs whose first step has been seen, if reading does not
-    start at the beginning. `complete`: nothing more will be fed. `waiting_for`: the topic without
-    which the next transaction cannot be handled. `last_now`: the latest `now` (ms) handled.
-    `cut`: Kafka has dropped the beginning of the log, so that nothing accounts for the first
-    events. `listed_later`: the ids of events that the log lists behind what is fed of it; None: not
-    known. `log_ended`: no more of the log will be fed, and all of it is handled.
+    the worker has read it. `begun`: the first transaction has been handled. `complete`: nothing
+    more will be fed. `waiting_for`: the topic without which the next transaction cannot be handled.
+    `last_now`: the latest `now` (ms) handled. `cut`: Kafka has dropped the beginning of the log, so
+    that nothing accounts for the first events. `listed_later`: the ids of events that the log lists
+    behind what is fed of it; None: not known. `log_ended`: no more of the log will be fed, and all
+    of it is handled.
     """
 
     partition: int
@@ -53,7 +53,7 @@ class ReplayOrder:
     reached: dict[str, int] = field(default_factory=dict)
     reads: dict[str, int] = field(default_factory=dict)
     whole: bool = True
-    begun: set[str] = field(default_factory=set)
+    begun: bool = False
     complete: bool = False
     waiting_for: str = ""
     last_now: int = 0
@@ -126,6 +126,9 @@ class ReplayOrder:
         if end is not None:
             self.edition = end.plain.get("edition", 1)
             yield Happened("begin", end.record, end, edition=self.edition)
+            if not (self.whole or self.begun) and self.edition > 1:
+                yield from self._earlier(end)
+            self.begun = True
         planned, timers = self._plan(end)
         waits = _out_of_turn(end)
         begun = 0
@@ -167,21 +170,22 @@ class ReplayOrder:
             if not reads:
                 timers.append((index, now))
             for topic in ORDERS.get(self.edition, ORDER):
-                self._skip(topic, step.get("reads", {}))
                 for record, count in self._read(topic, reads.get(topic, 0)):
                     planned.append(_Planned(index, now, record, count))
         return planned, timers
 
-    def _skip(self, topic: str, reads: Mapping[str, Any]) -> None:
-        """Drops buffered records that an earlier transaction, which was not fed, had read."""
-        if self.whole or topic in self.begun:
-            return
-        for name, span in reads.items():
-            if bare(name) == topic and not isinstance(span, int):
-                self.begun.add(topic)
-                waiting = self.inputs.get(topic, deque())
-                while waiting and waiting[0].offset < span[0]:
-                    waiting.popleft()
+    def _earlier(self, end: Decided) -> Iterator[Happened]:
+        """Yields the inputs that were read before the first transaction that was fed.
+
+        Its steps say from where on it read an input, and its end how far the others had been read.
+        """
+        first: dict[str, Any] = {bare(topic): upto for topic, upto in end.plain["reads"].items()}
+        for step in reversed(end.plain.get("steps", ())):
+            for topic, span in step.get("reads", {}).items():
+                first[bare(topic)] = 0 if isinstance(span, int) else span[0]
+        read = [it for topic in ORDER for it in self._read(topic, first.get(topic, 0))]
+        for record, unread in sorted(read, key=lambda it: it[0].timestamp):
+            yield self._input(_Planned(0, record.timestamp, record, unread))
 
     def _read(self, topic: str, upto: int) -> Iterator[tuple[Record, int]]:
         """Yields what was read of a topic up to an offset, each with a count.

@@ -6,7 +6,7 @@ everything that the log names lies before those ends.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,16 +15,19 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from schemas.topics import DECISIONS
+from schemas.topics import DECISIONS, OUTPUTS
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.audit.auditor import ASIDE, READS, Auditor
+from streams.operate.audit.early import look_before
 from streams.operate.audit.logbook import logged
-from streams.operate.audit.reading import EARLIER_MS, Reader
-from streams.operate.audit.records import Breach
+from streams.operate.audit.reading import Reader
+from streams.operate.audit.records import EARLIER_MS, SECOND, Breach, iso
 from streams.operate.ends import Ends, nothing_hidden
 from streams.operate.errors import EndHiddenError
 
 SETTLE_SECONDS = 1.0
+SHOWN = 5
+"""How many events a message names."""
 BUFFERED = 20_000
 """How many records of one topic's partition may be buffered before reading it is paused."""
 LOOK_SECONDS = 5.0
@@ -80,6 +83,8 @@ async def audit_topics(
     )
     ends = await reader.ends(logs, span.end)
     await asyncio.sleep(SETTLE_SECONDS)
+    if span.start is not None:
+        await _begin(reader, auditor, span.start, [*main, *side], found)
     await reader.seek(side, None)
     await _read(reader, auditor, await reader.ends(side), found)
     side_read = await reader.positions()
@@ -111,13 +116,61 @@ async def audit_topics(
         reader.pace(partial(_too_many, auditor))
 
 
-def unjudged(events: Mapping[int, int]) -> str:
-    """Returns the message on events that nobody can judge any more, by partition of the log."""
-    where = ", ".join(f"decisions[{it}]: {count}" for it, count in sorted(events.items()))
+async def _begin(
+    reader: Reader, auditor: Auditor, since: int, partitions: list[TopicPartition], found: Found
+) -> None:
+    """Looks where a span begins (`since`, ms) in each partition, and at what lies before that."""
+    begins = await reader.offsets_at(dict.fromkeys(partitions, since))
+    auditor.begins = {f"{reader.name(it)}[{it.partition}]": at for it, at in begins.items()}
+    logs, outputs = reader.of(DECISIONS.name), reader.of(*(topic.name for topic in OUTPUTS))
+    early = await look_before(reader, outputs, logs, since, since - EARLIER_MS)
+    auditor.continue_from(early.chains)
+    auditor.undated, auditor.older = early.undated, early.older
+    found(early.breaches)
+
+
+def unjudged(auditor: Auditor) -> list[str]:
+    """Returns a sentence for each kind of events that were not judged, with what to do."""
+    said, cut, undated = [], auditor.unjudged, auditor.undated
+    if cut:
+        where = ", ".join(f"decisions[{it}]: {count}" for it, count in sorted(cut.items()))
+        said.append(
+            f"{cut.total()} events are not judged: Kafka no longer has what the log said of them"
+            f" ({where}). A log that retention cut: `byline audit --from"
+            f" {iso(auditor.judged_from)}` judges what is left. Else somebody deleted records:"
+            " `byline audit --against` an anchor says up to where it was whole"
+        )
+    if undated:
+        where = ", ".join(it.place for it in undated[:SHOWN])
+        since = iso(max(0, min(it.timestamp for it in undated)))
+        said.append(
+            f"{len(undated)} events are not judged: they say that they came before --from, and the"
+            f" log of that time lists none of them ({where}). They may have been written since:"
+            f" `byline audit --from {since}` judges them"
+        )
+    return said
+
+
+def moved(breaches: Iterable[Breach]) -> str | None:
+    """Returns a sentence on breaches that a move of the cluster explains; None: it explains none.
+
+    In topics that were made anew offsets begin again. The log names the old ones, so that an audit
+    holds its decisions against other records.
+    """
+    first: dict[tuple[str, str], int] = {}
+    for it in breaches:
+        if it.name == "reads_moved_back":
+            where = (it.places[0].partition("@")[0], it.detail.partition(":")[0])
+            first[where] = min(it.at, first.get(where, it.at))
+    if not first:
+        return None
+    since = iso(max(first.values()) + EARLIER_MS + SECOND)
     return (
-        f"{sum(events.values())} events are not judged: Kafka no longer has what the log said of"
-        f" them ({where}). A log that retention cut: begin later with --from. Else somebody"
-        " deleted records: `byline audit --against` an anchor says up to where it was whole"
+        f"reads_moved_back, first at {iso(min(first.values()))}: a worker read from lower offsets"
+        " than before. If the cluster was moved then, or topics were made anew, the log names"
+        " offsets of records that are gone, and what is found of before may come from that alone:"
+        f" `byline audit --from {since}` judges what came since, the report of before the move what"
+        " came before. If not, inputs were read twice"
     )
 
 
