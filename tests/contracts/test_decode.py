@@ -186,6 +186,7 @@ BYTES: dict[str, bytes] = {
     "an empty name": _with(',"":1'),
     "a field twice": _with(',"followers":7'),
     "a field twice, the first wrong": b'{"followers":"x",' + _with("")[1:],
+    "a field twice, the first no id": b'{"account_id":"a:b",' + _with("")[1:],
     "a field twice, the second wrong": _with(',"followers":"x"'),
     "an unknown field twice": _with(',"x":1,"x":[]'),
     "a null where it may be absent": _with(',"cause":null'),
