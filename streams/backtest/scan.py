@@ -181,7 +181,8 @@ class Scan:
         self._connection.execute(
             f"CREATE TEMP TABLE kept AS SELECT * FROM (SELECT platform, account_id FROM highest"
             f" WHERE {high} {words})"
-            f" WHERE regexp_full_match(account_id, {quoted(ACCOUNT_ID_PATTERN[1:-1])})"
+            f" WHERE {self._known}"
+            f" AND regexp_full_match(account_id, {quoted(ACCOUNT_ID_PATTERN[1:-1])})"
         )
         last = self._last_stated()
         if shard is not None:
@@ -204,10 +205,9 @@ class Scan:
         more = ", category" if self._has_category else ""
         # A comparison of one text costs less than one of two.
         names = list(self.floors.floor)
-        own = f"(SELECT platform, account_id FROM kept WHERE {self._known})"
-        kept = f"{own} USING (platform, account_id)"
+        kept = "kept USING (platform, account_id)"
         if len(names) == 1:
-            kept = f"(SELECT account_id FROM kept WHERE {self._known}) USING (account_id)"
+            kept = "kept USING (account_id)"
         # The accounts have known platforms; times are converted after the join, for fewer rows.
         wanted = self._nearly_sound(found)
         self._connection.execute(

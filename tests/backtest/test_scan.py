@@ -57,6 +57,22 @@ def test_an_account_whose_id_is_no_id_is_not_kept(tmp_path: Path) -> None:
     assert {key for _, key, _ in inputs} == {"a1", b"weibo:a1"}
 
 
+def test_an_account_of_another_platform_keeps_none_of_the_same_name(tmp_path: Path) -> None:
+    rows = [ReadingRow(0, "low", 10), ReadingRow(0, "high", 1500)]
+    rows += [ReadingRow(0, "high", 1500, platform="nowhere"), ReadingRow(HOUR, "high", 1600)]
+    word = _word(0, HOUR, "low", "exempted") | {"platform": "nowhere"}
+    words = json_file(tmp_path / "w.jsonl", [word])
+    path = parquet_file(tmp_path / "r.parquet", rows)
+    found, inputs = scanned(tmp_path, path, words=str(words))
+    assert (found.kept_accounts, found.kept_rows) == (1, 2)
+    assert {one.followers for _, _, one in inputs if isinstance(one, RestingReading)} == {
+        1500,
+        1600,
+    }
+    two = (policy(), policy(platform="douyin"))
+    assert scanned(tmp_path, path, words=str(words), policies=two)[0].kept_rows == 2
+
+
 def test_accounts_are_counted_exactly_where_that_is_said(tmp_path: Path) -> None:
     rows = [ReadingRow(0, f"a{number}", 10) for number in range(5_000)]
     found, _ = scanned(tmp_path, parquet_file(tmp_path / "r.parquet", rows))
