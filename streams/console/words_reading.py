@@ -210,7 +210,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "column.failed": ("System failed", "执行失败"),
     "health.title": ("How it runs", "运行状况"),
     "health.workers": (
-        "The workers wrote {newest} ago; of {count} partitions the quietest one {oldest} ago.",
+        "The workers wrote {newest} ago; the quietest of their partitions ({count}) {oldest} ago.",
         "工作进程{newest}前有写入；{count} 个分区中最久的一个在{oldest}前。",
     ),
     "health.behind": (
