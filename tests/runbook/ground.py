@@ -143,6 +143,8 @@ class Ground:
     def _there(self, output: str) -> str:
         for real, shown in self._pairs().items():
             output = output.replace(real, shown)
-        output = output.replace(str(self.folder), "").replace(socket.gethostname(), "host-1")
+        output = output.replace(str(self.folder), "")
+        # A short name of this machine may stand within the id of a topic.
+        output = re.sub(rf"(?<!\w){re.escape(socket.gethostname())}(?!\w)", "host-1", output)
         output = output.replace(self.name, "byline")
         return "\n".join(line.rstrip() for line in output.splitlines()).strip("\n")
