@@ -9,7 +9,8 @@ For each account the model is run over every order that the contract permits, an
   topics (they were read together); within `race`, in either order (they were fetched apart);
 * a timer due within `lateness` of the end may not have acted yet. Cool-downs, reviews and ends of
   restrictions count from a decision that may have been late itself, so for them it adds up, and an
-  answer that entered after such an end may have come before it in truth.
+  answer that entered after such an end, or a timer that was due after it, may have come before it
+  in truth.
 
 A scenario keeps the number of outcomes small, best one, by these rules: the next input of an
 account is sent only when the effect of the one before it is visible, or else after a pause longer
@@ -20,7 +21,7 @@ caps that are never met, or check them by sums.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from tests.oracle.guard import is_unclear
 from tests.oracle.model import ENDS_BEFORE_ANSWERS, OracleLife, plain_id
 from tests.oracle.policy import OraclePolicy
 from tests.oracle.records import OracleRecord
+from tests.oracle.timers import Due
 
 ORDER = {name: place for place, name in enumerate(["policy", *INPUT_MODELS])}
 COUNTED_FROM_DECISIONS = ("cool_down", "throttle", "review", "ended", "look")
@@ -247,10 +249,10 @@ def _branches(
     horizon = end if first is None else first + tolerance.race
     due = timers[0][0] if timers else None
     if due is not None and due <= horizon:
-        after = _copy(life)
-        at, _, kind, what = timers[0]
-        after.fire(at, kind, what)
-        yield after, read
+        for at, _, kind, what in _first_to_act(life, timers, horizon, tolerance):
+            after = _copy(life)
+            after.fire(at, kind, what)
+            yield after, read
         latest = end if first is None else first
         if due <= latest - _slack(life, kind, tolerance):
             return
@@ -262,6 +264,18 @@ def _branches(
             yield one.told(life), after
             if _may_end_later(life, one, tolerance):
                 yield one.told(life, late_ends=True), after
+
+
+def _first_to_act(
+    life: OracleLife, timers: list[Due], horizon: datetime, tolerance: Tolerance
+) -> Iterator[Due]:
+    """The next timer; if it counts from a decision that may have been late, others before it."""
+    first, _, kind, _ = timers[0]
+    yield timers[0]
+    later = first + _slack(life, kind, tolerance) - tolerance.lateness
+    for it in timers[1:]:
+        if it[0] < later and it[0] <= horizon and it[2] not in COUNTED_FROM_DECISIONS:
+            yield it
 
 
 def _may_end_later(life: OracleLife, one: OracleSent, tolerance: Tolerance) -> bool:

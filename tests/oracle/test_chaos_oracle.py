@@ -25,6 +25,7 @@ MINUTE = timedelta(minutes=1)
 INPUTS: dict[str, tuple[str, dict[str, Any]]] = {
     "label": ("category-changes", {"category": "财经"}),
     "reading": ("follower-counts", {"followers": 1000}),
+    "fallen": ("follower-counts", {"followers": 100}),
     "receipt": ("notice-receipts", {"invitation_id": "i-enforce-1", "outcome": "delivered"}),
     "granted": ("consent-answers", {"answer": "granted"}),
     "withdrawn": ("consent-answers", {"answer": "withdrawn"}),
@@ -168,6 +169,23 @@ def test_an_answer_may_come_before_an_end_that_counts_from_a_late_decision() -> 
     late = Tolerance(lateness=40 * MINUTE)
     assert compare(outputs, sent_at(told), POLICIES, at(326), late) == []
     assert compare(outputs, sent_at(told), POLICIES, at(326), Tolerance()) != []
+
+
+def test_an_account_may_leave_before_an_end_that_counts_from_a_late_decision() -> None:
+    """Restricted half an hour late, fallen four minutes before a punctual restriction ends."""
+    told = [*LIFE[:3], (315.0, "fallen")]
+    life = OracleLife(ENFORCE, invitation_id=lambda mode, cycle: f"i-{mode}-{cycle}")
+    for minute, record in zip((0, 5, 9, 315), sent_at(told), strict=True):
+        if minute > 99:
+            life.round(at(99), at(99))
+        name = record.topic.removeprefix("byline.")
+        life.apply(at(minute), name, json.loads(record.value or b""))
+    life.advance(at(330))
+    outputs = records_of(values_of(life))
+    assert [it["reason"] for it in values_of(life)][-2:] == ["left", "left"]
+    late = Tolerance(lateness=40 * MINUTE)
+    assert compare(outputs, sent_at(told), POLICIES, at(330), late) == []
+    assert compare(outputs, sent_at(told), POLICIES, at(330), Tolerance()) != []
 
 
 def test_switches_reach_every_account_of_their_platform() -> None:
