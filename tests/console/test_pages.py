@@ -309,7 +309,7 @@ def test_what_changed_today_is_on_the_overview(tmp_path: Path) -> None:
     with writing(there.engine) as connection:
         connection.execute(insert(tables.states), row)
     text = plain(browser.get("/").text)
-    assert "The workers wrote 5 s ago; of 1 partitions" in text
+    assert "The workers wrote 5 s ago; the quietest of their partitions (1) 5 s ago" in text
 
 
 def test_a_clock_that_stands_still_has_no_day_on_which_it_ends(tmp_path: Path) -> None:

@@ -45,11 +45,20 @@ class ChangeUnderFire:
 # Partitions -----------------------------------------------------------------------------------
 
 
-def _grow(which: tuple[Topic, ...]) -> Callable[[ClusterGround], None]:
+def _grow(which: tuple[Topic, ...], *, until_seen: bool = False) -> Callable[[ClusterGround], None]:
+    """`until_seen`: the broker's answer comes before it shows the new partitions to who starts."""
+
     def strike(ground: ClusterGround) -> None:
         names = [ground.names.of(topic) for topic in which if not topic.single]
         more = {name: NewPartitions(total_count=MORE) for name in names}
         ground.admin(lambda client: client.create_partitions(more))
+
+        def seen() -> bool:
+            shown = ground.admin(lambda client: client.describe_topics(names))
+            return all(len(one["partitions"]) == MORE for one in shown)
+
+        if until_seen and not wait(seen, 20):
+            raise RuntimeError("the new partitions were not to be seen for 20 s")
 
     return strike
 
@@ -223,7 +232,11 @@ CHANGES: tuple[ChangeUnderFire, ...] = (
         "partitions added: inputs", _grow(KEYED_INPUTS), _pin, stays=True, settle=_reroute
     ),
     ChangeUnderFire(
-        "partitions added between two starts", _grow(TOPICS), _pin, True, settle=_reroute
+        "partitions added between two starts",
+        _grow(TOPICS, until_seen=True),
+        _pin,
+        True,
+        settle=_reroute,
     ),
     ChangeUnderFire("changelog cut; disks there", _cut, _rebuild, between=True),
     ChangeUnderFire("changelog cut; disks lost", _cut_without_disks, _rebuild, between=True),
