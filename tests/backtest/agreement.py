@@ -18,7 +18,6 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +27,8 @@ from streams.backtest.run import Asked, run
 from streams.policies import load_policy
 from tests.oracle.fold import DATA, ReadingLine, Rules, fold, lines_of
 from tests.worker.policies import policy
-from tests.worker.test_real_data import SETS
+from tests.worker.test_real_data import SETS, STATED, labelled
 
-LINES = SETS | {"instagram_1m_minute": (1_000_000,), "bilibili_10m_1s": (10_000_000,)}
-STATED = "stated"
-"""The label of accounts in a set that has none."""
 Events = dict[str, list[tuple[str, str]]]
 
 
@@ -62,13 +58,13 @@ def compared(name: str, folder: Path, file: Path | None = None) -> Agreement:
     if not any(line.category for line in lines):
         labels = folder / "labels.csv"
         _state_labels(lines, labels)
-        lines = [replace(line, category=STATED) for line in lines]
+        lines = labelled(lines)
     covered = dict.fromkeys(sorted({it.category for it in lines if it.category}), "society")
-    expected = fold(lines, Rules(lines=LINES[name], labels=covered, clock="observed"))
+    expected = fold(lines, Rules(lines=SETS[name], labels=covered, clock="observed"))
     policies = []
     for platform in sorted({line.platform for line in lines}):
         written = folder / f"{platform}.yaml"
-        written.write_text(policy(platform, LINES[name], covered))
+        written.write_text(policy(platform, SETS[name], covered))
         policies.append((platform, load_policy(written)))
     events: Events = defaultdict(list)
 

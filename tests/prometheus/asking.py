@@ -76,9 +76,14 @@ class Desk:
         return [self._api.open(path, bearer) for path in ROUTES]
 
     def orders(self, what: str, **form: str) -> PageSeen:
-        """Sends a control or a switch: fills its form in, looks at the preview, confirms."""
+        """Sends a control or a switch: fills its form in, looks at the preview, confirms.
+
+        Returns the preview's answer if that was refused.
+        """
         guard = self._browser.open(f"/actions/{what}").guard
         preview = self._browser.open(f"/actions/{what}", guard=guard, **form)
+        if preview.status != 200:
+            return preview
         return self._browser.open(f"{preview.path}/send", guard=preview.guard)
 
     def turns(self, scope: str, on: str) -> PageSeen:
