@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 
 import pytest
 
@@ -9,7 +10,7 @@ from schemas.topics import DEAD_LETTERS
 from streams.operate.audit.auditor import READS, audit
 from streams.operate.audit.chain import verify
 from streams.operate.audit.odd import BAD, OPEN, mapping, parse, text
-from streams.operate.audit.records import Record
+from streams.operate.audit.records import Record, iso
 from tests.operate.recording import Tape, held, invited
 
 DEEP = b"[" * 100_000
@@ -44,6 +45,18 @@ KEYS = (None, b"", b"\xff", b"weibo:d1", b"weibo:" + b"x" * 5000)
 @functools.cache
 def sound() -> tuple[Record, ...]:
     return tuple(held().records())
+
+
+def test_a_time_at_the_end_of_the_calendar_ends_no_audit() -> None:
+    """A forged delivery of then, and the policy's window, lie behind the year 9999."""
+    last = rb'"delivered_at":"9999-12-31'
+    forged = [
+        it._replace(value=re.sub(rb'"delivered_at":"2024-..-..', last, it.value or b""))
+        for it in sound()
+    ]
+    assert {it.name for it in audit(forged)} >= {"window_cut_short"}
+    assert iso(10**18) == "9999-12-31T23:59:59.999Z"
+    assert iso(-(10**18)) == "0001-01-01T00:00:00.000Z"
 
 
 @pytest.mark.slow

@@ -81,10 +81,19 @@ def stamp(moment: datetime) -> int:
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
 
+_FIRST = stamp(datetime.min.replace(tzinfo=UTC))
+_LAST = stamp(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)) + 999
+
+
 def iso(at: int) -> str:
-    """Formats milliseconds since 1970 as outputs do: UTC, milliseconds, `Z`."""
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Formats milliseconds since 1970 as outputs do: UTC, milliseconds, `Z`.
+
+    An instant after the year 9999, to which a forged time and a policy's window may add up, becomes
+    the last one that can be written; likewise one before year 1.
+    """
+    at = min(max(at, _FIRST), _LAST)
+    moment = datetime.fromtimestamp(at // 1000, UTC)
+    return f"{moment.isoformat()[:19]}.{at % 1000:03d}Z"
 
 
 def places(*found: "str | Record | None", more: Iterable[str] = ()) -> tuple[str, ...]:
