@@ -54,11 +54,10 @@ def file_of(name: str) -> Path:
 def compared(name: str, folder: Path, file: Path | None = None) -> Agreement:
     """Both, over one set, or over another file in its shape."""
     read = file or file_of(name)
-    lines, labels = list(lines_of(read)), None
-    if not any(line.category for line in lines):
+    lines, labels = labelled(list(lines_of(read))), None
+    if any(line.category == STATED for line in lines):
         labels = folder / "labels.csv"
         _state_labels(lines, labels)
-        lines = labelled(lines)
     covered = dict.fromkeys(sorted({it.category for it in lines if it.category}), "society")
     expected = fold(lines, Rules(lines=SETS[name], labels=covered, clock="observed"))
     policies = []

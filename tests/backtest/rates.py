@@ -1,7 +1,7 @@
 """Measures the rates of backtests against the bare work of the libraries beneath, in one run.
 
-    python -m tests.backtest.rates --rows 20000000 --rounds 3 --out tests/backtest/rates.json
-    python -m tests.backtest.rates --goals FOLDER    # 100 M and 1 B readings, files made in FOLDER
+    python -m tests.backtest.rates --rows 20000000 --rounds 3    # into rates.json beside this
+    python -m tests.backtest.rates --goals FOLDER    # 100 M and 1 B readings: goals.json
 
 Each measurement is a process of its own; what is compared takes turns. Files are made first, from
 no person's data: one account in 200 is over the floor.
@@ -188,16 +188,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("rates.json"))
+    parser.add_argument("--out", type=Path, help="default: rates.json or goals.json beside this")
     parser.add_argument("--goals", type=Path, help="a folder for 20 GB of files")
     parser.add_argument("--do", nargs="+")
     asked = parser.parse_args()
+    name = "rates.json" if asked.goals is None else "goals.json"
+    out = asked.out or Path(__file__).with_name(name)
     if asked.goals is not None:
-        goals(asked.goals, asked.rounds, asked.out)
+        goals(asked.goals, asked.rounds, out)
         return
     if asked.do is None:
-        with tempfile.TemporaryDirectory() as name:
-            run(asked.rows, asked.rounds, Path(name), asked.out)
+        with tempfile.TemporaryDirectory() as folder:
+            run(asked.rows, asked.rounds, Path(folder), out)
         return
     what, path, *policies = asked.do
     if what == "backtest":

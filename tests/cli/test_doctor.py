@@ -32,21 +32,13 @@ from streams.operate.errors import OperateError
 from streams.policies import load_policy
 from streams.settings import Settings, SettingsWithoutPolicies, load
 from streams.settings_checks import variable
+from tests.cli.broken_estates import NEED_KAFKA
 from tests.cli.conftest import Byline, HttpAnswer
 from tests.index.filled import changelog
 from tests.operate.recording import Tape
 from tests.policies.given import written
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "policies"
-NEED_KAFKA = [
-    "rights",
-    "topics",
-    "state",
-    "decision log",
-    "clock",
-    "open transactions",
-    "policies that run",
-]
 
 
 @pytest.fixture(autouse=True)

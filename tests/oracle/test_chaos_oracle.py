@@ -156,15 +156,21 @@ def test_a_chain_of_late_timers_is_permitted() -> None:
     assert compare(outputs, sent_at(told), POLICIES, at(350), Tolerance(lateness=3 * MINUTE)) != []
 
 
-def test_an_answer_may_come_before_an_end_that_counts_from_a_late_decision() -> None:
-    """Restricted half an hour late, so that the restriction also ends half an hour later."""
-    told = [*LIFE[:3], (325.0, "granted")]
+def restricted_late(told: Told) -> OracleLife:
+    """A life whose deadline acts half an hour late, before what is told after the minute 99."""
     life = OracleLife(ENFORCE, invitation_id=lambda mode, cycle: f"i-{mode}-{cycle}")
-    for minute, record in zip((0, 5, 9, 325), sent_at(told), strict=True):
+    for (minute, _), record in zip(told, sent_at(told), strict=True):
         if minute > 99:
             life.round(at(99), at(99))
         name = record.topic.removeprefix("byline.")
         life.apply(at(minute), name, json.loads(record.value or b""))
+    return life
+
+
+def test_an_answer_may_come_before_an_end_that_counts_from_a_late_decision() -> None:
+    """Restricted half an hour late, so that the restriction also ends half an hour later."""
+    told = [*LIFE[:3], (325.0, "granted")]
+    life = restricted_late(told)
     outputs = records_of(values_of(life))
     late = Tolerance(lateness=40 * MINUTE)
     assert compare(outputs, sent_at(told), POLICIES, at(326), late) == []
@@ -174,12 +180,7 @@ def test_an_answer_may_come_before_an_end_that_counts_from_a_late_decision() -> 
 def test_an_account_may_leave_before_an_end_that_counts_from_a_late_decision() -> None:
     """Restricted half an hour late, fallen four minutes before a punctual restriction ends."""
     told = [*LIFE[:3], (315.0, "fallen")]
-    life = OracleLife(ENFORCE, invitation_id=lambda mode, cycle: f"i-{mode}-{cycle}")
-    for minute, record in zip((0, 5, 9, 315), sent_at(told), strict=True):
-        if minute > 99:
-            life.round(at(99), at(99))
-        name = record.topic.removeprefix("byline.")
-        life.apply(at(minute), name, json.loads(record.value or b""))
+    life = restricted_late(told)
     life.advance(at(330))
     outputs = records_of(values_of(life))
     assert [it["reason"] for it in values_of(life)][-2:] == ["left", "left"]
