@@ -209,7 +209,7 @@ class Toys:
         self, topic: str, key: str, value: str | bytes, partition: int, timestamp: int | None = None
     ) -> None:
         self._producer.produce(
-            f"{self.prefix}.{topic}",
+            topic if topic.startswith(self.prefix) else f"{self.prefix}.{topic}",
             value,
             key,
             partition=partition,

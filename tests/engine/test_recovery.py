@@ -1,10 +1,16 @@
 """State is the changelog's: whatever the disk, a worker ends where the last transaction did."""
 
+import asyncio
 import json
 import time
+from typing import Any
 
 import pytest
 
+from streams.engine import recovery
+from streams.engine.config import EngineConfig
+from streams.engine.processor import StoreSpec
+from streams.engine.stores import DiskMemory, PartitionStores
 from tests.engine.harness import HarnessWorker, Toys, wait_until
 
 pytestmark = pytest.mark.kafka
@@ -125,3 +131,32 @@ def test_given_reads_in_seals_then_they_never_go_back(toys: Toys) -> None:
         reads = [json.loads(m.value())["reads"][f"{toys.prefix}.adds"] for m in messages]
         assert reads == sorted(reads)
         assert reads[-1] == len(toys.expected()[partition])
+
+
+SPECS = (StoreSpec("counts", in_memory=False),)
+
+
+async def test_given_a_long_changelog_then_a_megabyte_of_it_is_held_at_a_time(
+    toys: Toys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7_000):
+        toys.produce(f"{toys.prefix}-counts-changelog", f"k{number}", bytes(1_000), 0)
+    toys.flush()
+    held: list[int] = []
+    read = recovery.read_batches
+
+    async def noted(consumer: Any, *rest: Any) -> Any:
+        # Long enough for whatever is asked for ahead to arrive.
+        await asyncio.sleep(0.1)
+        answers = [one._partition_records._records for one in consumer._fetcher._records.values()]
+        held.append(sum(len(one.stretch) for one in answers))
+        return await read(consumer, *rest)
+
+    monkeypatch.setattr(recovery, "read_batches", noted)
+    config = EngineConfig(
+        application_id=toys.prefix, bootstrap_servers=toys.bootstrap, data_dir=toys.folder
+    )
+    stores = PartitionStores(toys.folder / "0", SPECS, "0", DiskMemory.of(2**20, 2**20))
+    assert await recovery.recover(config, stores, SPECS, 0, {}) == 7_000
+    stores.close()
+    assert 0.5 * 2**20 < max(held) <= 2**20
