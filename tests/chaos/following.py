@@ -295,7 +295,11 @@ class Following:
         for entry in put_off:
             heapq.heappush(self._due, entry)
         for key in looked:
-            self._schedule(key, self.lives[key])
+            told, life = key in self._told, self.lives[key]
+            self._schedule(key, life)
+            # A round of favourable timers leaves the look to the next whole one: it stays due.
+            if favourable_only and told and self._set.get(key) == life.look_at is not None:
+                self._told.add(key)
 
 
 def _newborn(policy: OraclePolicy) -> OracleLife:
