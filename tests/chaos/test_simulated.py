@@ -1,10 +1,16 @@
 """Late workers and tripping guards in simulated time: the judges agree with the core."""
 
+import json
 from datetime import UTC, datetime
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS
 from streams.core.limits.settling import Settling
+from streams.core.model.instants import rfc3339
 from tests.chaos import sending
 from tests.chaos.book import Book
 from tests.chaos.checks import policies
@@ -12,8 +18,8 @@ from tests.chaos.comparing import follow
 from tests.chaos.harsh import harsh
 from tests.chaos.orders import check_orders
 from tests.chaos.replaying import ChaosReplay
-from tests.chaos.simulated import Laziness, simulate
-from tests.chaos.traffic import TrafficRates
+from tests.chaos.simulated import START, Laziness, SimulatedWorker, append, simulate
+from tests.chaos.traffic import Traffic, TrafficRates
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +79,51 @@ def test_given_a_core_that_forgets_a_pause_then_the_model_says_so(
 ) -> None:
     monkeypatch.setattr(Settling, "stops", lambda self, platform: [])
     assert any("expired with the deadline" in breach for breach in harsh(20031)[0])
+
+
+class FirstChoice(Random):
+    """Reads all there is, and looks up to now."""
+
+    def random(self) -> float:
+        return 0.0
+
+    def choice(self, seq: Any) -> Any:
+        return seq[0]
+
+
+def test_given_a_start_after_a_favourable_round_then_a_reissue_goes_with_its_word() -> None:
+    """Seen in a run under fire: the look that the switch asked for ended with the first worker."""
+    book = Book(1)
+    for topic in (*INPUTS, *OUTPUTS, DECISIONS, DEAD_LETTERS, *CHANGELOGS):
+        book.topics[topic.name] = {}
+    hearing = SimpleNamespace(hear=lambda key, value: None)
+    worker = SimulatedWorker(book, 0, cast(Traffic, hearing), FirstChoice())
+
+    def enters(second: float, topic: str, **value: Any) -> None:
+        key = "*:adverse_off" if "scope" in value else "weibo:a"
+        head = {} if "scope" in value else {"platform": "weibo", "account_id": "a"}
+        times = dict.fromkeys(("observed_at", "issued_at"), rfc3339(round((START + second) * 1000)))
+        raw = json.dumps({**head, **times, **value}).encode()
+        append(book, topic, 0, key.encode(), raw, START + second)
+
+    def works(second: float, looks: bool = True) -> None:
+        worker._work(round((START + second) * 1000), looks)
+        worker._seal(round((START + second) * 1000))
+
+    worker._open(round(START * 1000))
+    enters(0, "category-changes", category="医疗")
+    enters(0, "follower-counts", followers=800_000)
+    works(0)
+    works(3)
+    who = {"actor": "desk-1", "reason": "test"}
+    enters(4, "switches", scope="*", switch="adverse_off", on=True, **who)
+    enters(4.5, "switches", scope="*", switch="adverse_off", on=False, **who)
+    works(4.5, looks=False)
+    worker._open(round((START + 5) * 1000))
+    enters(6, "controls", control_id="c", command="reissue", **who)
+    works(6)
+    issued = [json.loads(one.value or b"")["reason"] for one in book.all(["invitations"])]
+    assert issued == ["over_line", "reissued"]
+    worker.changelog()
+    breaches, _ = follow(book, policies(), datetime.fromtimestamp(START + 6, UTC))
+    assert breaches == []
