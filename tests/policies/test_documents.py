@@ -113,21 +113,23 @@ def test_nothing_is_repeated_of_a_file_that_is_no_policy(
     ],
     ids=["unknown-keys", "labels", "aliases", "reminders", "lists", "phases"],
 )
-def test_every_fault_of_the_largest_file_is_found_within_two_seconds(
-    text: str, tmp_path: Path
-) -> None:
+def test_every_fault_of_the_largest_file_is_found_in_time(text: str, tmp_path: Path) -> None:
+    """Below 60 times a loop of a million beside it: some two seconds, on a slow machine three."""
     assert len(text.encode()) <= MAX_FILE_BYTES
     # The garbage of some thousand tests is not the loader's, nor is a neighbour on the same core.
     gc.freeze()
     try:
-        spent = []
-        while len(spent) < 3 and min(spent, default=2.0) >= 2:
+        shares: list[float] = []
+        while len(shares) < 3 and min(shares, default=60.0) >= 60:
             began = time.process_time()
             lines = refused_text(tmp_path, text)
-            spent.append(time.process_time() - began)
+            spent = time.process_time() - began
+            began = time.process_time()
+            assert sum(number & 1 for number in range(1_000_000)) == 500_000
+            shares.append(spent / (time.process_time() - began))
     finally:
         gc.unfreeze()
-    assert min(spent) < 2, spent
+    assert min(shares) < 60, shares
     assert len(lines) <= 101
 
 
