@@ -104,7 +104,10 @@ def _outlet(descriptor: int, formatter: logging.Formatter) -> Outlet:
         record.event = LINES_LEFT_OUT
         return formatter.format(record) + "\n"
 
-    outlet = _OUTLETS.setdefault(descriptor, Outlet(descriptor))
+    # Each outlet starts a thread, so none is made for a descriptor that has one.
+    outlet = _OUTLETS.get(descriptor)
+    if outlet is None:
+        outlet = _OUTLETS[descriptor] = Outlet(descriptor)
     outlet.left_out = left_out
     return outlet
 

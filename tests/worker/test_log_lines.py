@@ -72,6 +72,17 @@ def test_every_line_of_both_streams_is_json_whoever_says_it() -> None:
     assert "ValueError: last words" in lines[-1]["traceback"]
 
 
+def test_a_stream_has_one_thread_however_often_logging_is_configured() -> None:
+    program = """
+import sys, threading
+from streams import logs
+logs.configure("INFO", "text")
+logs.configure("INFO", "text")
+print(sum(it.name == "outlet" for it in threading.enumerate()), file=sys.stderr)
+"""
+    assert run(program, stderr=subprocess.PIPE).communicate()[1] == b"2\n"
+
+
 def test_a_pipe_that_nobody_reads_holds_nobody_up() -> None:
     reader, writer = os.pipe()
     process = run(FLOODS, stderr=writer)
