@@ -18,8 +18,8 @@ import cramjam
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 """The most decompressed bytes of one batch."""
 
-# A batch that does not fit the thread's own buffer gets one of eight times its compressed size, and
-# if that is too small the largest.
+# A batch that does not fit the thread's own buffer gets one of eight times its compressed size, at
+# least twice the own one, and if that is too small the largest.
 _OWN_BYTES = 1024 * 1024
 _NEXT_RATIO = 8
 _XERIAL_HEADER = b"\x82SNAPPY\x00"
@@ -91,7 +91,7 @@ def _into_buffer(decompress_into: Callable[[bytes, bytearray], int], payload: by
 def _into_larger_buffer(
     decompress_into: Callable[[bytes, bytearray], int], payload: bytes
 ) -> bytes:
-    size = min(MAX_BATCH_BYTES, _NEXT_RATIO * len(payload))
+    size = min(MAX_BATCH_BYTES, max(2 * _OWN_BYTES, _NEXT_RATIO * len(payload)))
     while True:
         buffer = bytearray(size)
         try:

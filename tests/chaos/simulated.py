@@ -100,6 +100,14 @@ def append(
     own.append(OracleRecord(PREFIX + name, partition, len(own), key, value, headers or {}, stamp))
 
 
+def empty_book(partitions: int) -> Book:
+    """All topics, without a record."""
+    book = Book(partitions)
+    for topic in (*INPUTS, *OUTPUTS, DECISIONS, DEAD_LETTERS, *CHANGELOGS):
+        book.topics[topic.name] = {}
+    return book
+
+
 @dataclass(frozen=True)
 class Laziness:
     """How often, of the ticks, a worker acts, falls asleep, is opened anew, loses a transaction,
@@ -218,9 +226,7 @@ def simulate(
     settle_seconds: float = 60.0,
 ) -> tuple[Book, float]:
     """A run: what Kafka would have kept, and the instant at which its workers stopped."""
-    book = Book(partitions)
-    for topic in (*INPUTS, *OUTPUTS, DECISIONS, DEAD_LETTERS, *CHANGELOGS):
-        book.topics[topic.name] = {}
+    book = empty_book(partitions)
     with simulated_time() as clock:
         given = rates or TrafficRates(readings=20.0, lives=4.0, crowd=300, brakes_every=20.0)
         sender = Sender("", partitions, seed, Kept(book, clock))

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS
 from streams.core.limits.settling import Settling
 from streams.core.model.instants import rfc3339
 from tests.chaos import sending
@@ -18,7 +17,14 @@ from tests.chaos.comparing import follow
 from tests.chaos.harsh import harsh
 from tests.chaos.orders import check_orders
 from tests.chaos.replaying import ChaosReplay
-from tests.chaos.simulated import START, Laziness, SimulatedWorker, append, simulate
+from tests.chaos.simulated import (
+    START,
+    Laziness,
+    SimulatedWorker,
+    append,
+    empty_book,
+    simulate,
+)
 from tests.chaos.traffic import Traffic, TrafficRates
 
 pytestmark = pytest.mark.slow
@@ -93,9 +99,7 @@ class FirstChoice(Random):
 
 def test_given_a_start_after_a_favourable_round_then_a_reissue_goes_with_its_word() -> None:
     """Seen in a run under fire: the look that the switch asked for ended with the first worker."""
-    book = Book(1)
-    for topic in (*INPUTS, *OUTPUTS, DECISIONS, DEAD_LETTERS, *CHANGELOGS):
-        book.topics[topic.name] = {}
+    book = empty_book(1)
     hearing = SimpleNamespace(hear=lambda key, value: None)
     worker = SimulatedWorker(book, 0, cast(Traffic, hearing), FirstChoice())
 

@@ -209,7 +209,7 @@ class Toys:
         self, topic: str, key: str, value: str | bytes, partition: int, timestamp: int | None = None
     ) -> None:
         self._producer.produce(
-            topic if topic.startswith(self.prefix) else f"{self.prefix}.{topic}",
+            self._named(topic),
             value,
             key,
             partition=partition,
@@ -217,12 +217,16 @@ class Toys:
         )
         self._producer.poll(0)
 
+    def _named(self, topic: str) -> str:
+        """A topic's whole name, by that or by its last part."""
+        return topic if topic.startswith(self.prefix) else f"{self.prefix}.{topic}"
+
     def flush(self) -> None:
         assert self._producer.flush(30) == 0
 
     def read(self, topic: str) -> dict[int, list[Message]]:
         """All that a read_committed consumer sees, by partition."""
-        name = topic if topic.startswith(self.prefix) else f"{self.prefix}.{topic}"
+        name = self._named(topic)
         consumer = Consumer(
             {
                 "bootstrap.servers": self.bootstrap,

@@ -33,9 +33,7 @@ def test_given_timers_when_due_then_each_acts_once_within_a_second(toys: Toys) -
     assert all(len(rows) == 1 for rows in timers.values())
     late = sorted(rows[0]["now"] - rows[0]["fired"] for rows in timers.values())
     assert late[0] >= 0
-    # Nine of ten; the others may have met a moment in which the machine was busy.
-    assert late[len(late) * 9 // 10] <= 1000
-    assert late[-1] <= 3000
+    assert late[-1] <= 1000
 
 
 def test_given_inputs_before_the_due_instant_when_worker_is_late_then_they_count(
