@@ -5,6 +5,7 @@ schemas/CONTRACT.md, "Labels and counts" and "Eligibility".
 OUTSIDE -> DWELLING -> INSIDE -> LEAVING. Numbers in brackets are those of READINGS.md.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -298,13 +299,19 @@ class OracleFacts:
 
     def _run(self, line: int) -> datetime | None:
         """From when all readings are over the line, begun by one that may [7, 74]."""
-        run = None
-        for number, (at, count, opens) in enumerate(self.readings, 1):
+        first = len(self.readings)
+        while first and self.readings[first - 1][1] >= line:
+            first -= 1
+        if first == len(self.readings):
+            return None
+        run, dips = None, defaultdict(list)
+        for number, since, count in self.dips:
             if count < line:
-                run = None
-            elif opens and run is None:
+                dips[number].append(since)
+        for number, (at, _, opens) in enumerate(self.readings[first:], first + 1):
+            if opens and run is None:
                 run = at
-            for dip in (one for one in self.dips if one[0] == number):
-                if dip[2] < line and run is not None and run < dip[1]:
+            for since in dips.get(number, ()):
+                if run is not None and run < since:
                     run = at if opens else None
         return run

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ _DURATION = re.compile(
 _VARIATIONS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
+@lru_cache(maxsize=10_000)
 def folded(label: str) -> str:
     """A label as it is compared: NFKC, no format characters, no variation selectors, trimmed."""
     normal = unicodedata.normalize("NFKC", label)
@@ -38,6 +39,7 @@ def folded(label: str) -> str:
     return _VARIATIONS.sub("", kept).strip()
 
 
+@cache
 def weakest(*modes: str | None) -> str:
     """The weakest of the modes given; an absent one has no say."""
     return min((mode for mode in modes if mode is not None), key=MODES.index)
