@@ -43,6 +43,12 @@ failed=''
 
 say() { printf 'parts: %s\n' "$*" >&2; }
 
+# Two runs at once would write into the same folders: the second waits for the first.
+if command -v flock >/dev/null; then
+  exec 9>"$VIRTUAL_ENV/parts.lock"
+  flock -n 9 || { say 'another run is at work here: waiting for its end'; flock 9; }
+fi
+
 # The package's programs alone: an installed one would start a service.
 from_debian() {
   package=$1
