@@ -67,7 +67,7 @@ def _topics(
 ) -> Iterator[UpkeepFinding]:
     names = TopicNames(settings.topic_prefix, settings.application_id)
     logs = {names.of(topic) for topic in CHANGELOGS}
-    for name, topic in view.topics.items():
+    for name, topic in sorted(view.topics.items()):
         if topic.error:
             yield UpkeepFinding(name, "missing", "`byline topics create` makes it")
             continue
