@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
+from pydantic import ValidationError
 
 from streams.log_events import LIBRARY, LINES_LEFT_OUT, PRINTED, event
 from streams.outlet import LineStream, Outlet
@@ -35,7 +36,26 @@ def _line(at: float, level: str, logger: str, event: str, message: str, tracebac
     return _encode(line).decode()
 
 
-class JsonFormatter(logging.Formatter):
+class PlainFormatter(logging.Formatter):
+    """Formats a log record as text. A traceback says what is wrong, and never of which value."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  a name of the library
+        """Returns the traceback without the values that pydantic repeats."""
+        text, error = super().formatException(ei), ei[1]
+        while error is not None:
+            if isinstance(error, ValidationError):
+                text = text.replace(str(error), _without_values(error))
+            error = error.__cause__ or error.__context__
+        return text
+
+
+def _without_values(error: ValidationError) -> str:
+    # Not where either: a field that nobody knows has a name which somebody else chose.
+    said = (it["type"] for it in error.errors(include_input=False, include_context=False))
+    return f"{error.title}: {', '.join(said)}"
+
+
+class JsonFormatter(PlainFormatter):
     """Formats a log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -82,7 +102,7 @@ def configure(level: str, form: str) -> None:
     """
     formatter: logging.Formatter = JsonFormatter()
     if form != "json":
-        formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        formatter = PlainFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler = OutletHandler(_outlet(2, formatter))
     handler.setFormatter(formatter)
     root = logging.getLogger()

@@ -213,6 +213,7 @@ def _find_indexed(engine: Engine, wanted: str) -> tuple[list[ThrottleApplied], b
             if record.key != wanted.encode():
                 return [read(record.value or b"")], True, fresh.late(now)
             restrictions.feed(record)
+    _tell_unreadable(restrictions)
     return restrictions.told(now), False, fresh.late(now)
 
 
@@ -227,4 +228,10 @@ async def _find_read(chosen: Settings, wanted: str) -> Found:
                     return [read(record.value or b"")], True
     except MissingTopicsError as error:
         raise UsageError(f"{error}: `byline topics create` makes them") from error
+    _tell_unreadable(restrictions)
     return restrictions.told(now_ms()), False
+
+
+def _tell_unreadable(restrictions: Restrictions) -> None:
+    for place in restrictions.unreadable:
+        echo_error(f"{place}: no statement can be made of it, and no worker wrote it: left out")

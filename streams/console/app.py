@@ -86,7 +86,7 @@ def make_app(console: Console) -> Starlette:
 
     app = Starlette(
         routes=bound,
-        middleware=[Middleware(_Secured)],
+        middleware=[Middleware(_Secured), Middleware(_OneLength)],
         exception_handlers={HTTPException: missing, Exception: _broken},
     )
     # It would lead to an address made of the Host header.
@@ -109,6 +109,26 @@ class _Secured:
             await send(message)
 
         await self._app(scope, receive, secured)
+
+
+class _OneLength:
+    """Refuses a request that states its length in two ways, and ends its connection.
+
+    A proxy before the console might go by the other one, and take the rest for a request of its own
+    (RFC 9112, 6.1).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in scope.get("headers", ())}
+        if {b"content-length", b"transfer-encoding"} <= names:
+            said = {"Connection": "close"}
+            refusal = Response("Two lengths of one request.\n", 400, said, "text/plain")
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 async def _broken(_: Request, __: Exception) -> Response:

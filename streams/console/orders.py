@@ -5,6 +5,7 @@ so the console writes the same records as the command line.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,7 +22,10 @@ from streams.core.limits.switches import EVERYWHERE
 from streams.core.model.account import decode_account
 from streams.index import tables
 from streams.index.chunks import chunks
+from streams.index.refused import Wanted
+from streams.index.refused import counted as letters_counted
 from streams.index.states import reserved
+from streams.letters.reading import unseen
 from streams.operate.audit.records import Record, iso
 from streams.operate.bulk import MAX_ACCOUNTS, BulkOrder, checked, default_bulk_id, within
 from streams.operate.effect import judged, pointless
@@ -66,6 +70,22 @@ class Wish:
     def wants_approval(self) -> bool:
         """Whether a second person is needed where REQUIRE_APPROVALS is set."""
         return self.bulk_id is not None and Command(self.word) in PROTECTS_NOBODY
+
+    @property
+    def what(self) -> str:
+        """What it is, in the words of a record."""
+        return f"{self.word} {'on' if self.on else 'off'}" if self.topic == SWITCHES else self.word
+
+    @property
+    def ends_a_guard(self) -> bool:
+        """Whether it says that somebody has seen to what was refused."""
+        return self.topic == SWITCHES and self.word == Switch.REFUSALS_SETTLED and self.on
+
+    def about_same(self, other: "Wish") -> bool:
+        """Whether another order is about the same switch, or about one of these accounts."""
+        if (self.topic, self.word, self.scope) == (SWITCHES, other.word, other.scope):
+            return other.topic == SWITCHES
+        return self.topic == other.topic and not set(self.accounts).isdisjoint(other.accounts)
 
     @property
     def can_be_undone(self) -> bool:
@@ -183,7 +203,19 @@ def counted(connection: Connection, wish: Wish, actor: str, now: int) -> dict[st
     elif wish.topic == SWITCHES:
         before = _in_force(connection)
         found["warnings"] = [*without_effect(wish.scope, Switch(wish.word), wish.on, before)]
+        if wish.ends_a_guard:
+            found["warnings"] += filter(None, [_unseen(connection, wish.scope)])
     return found
+
+
+def _unseen(connection: Connection, scope: str) -> str | None:
+    """Says which refused records nobody has seen to, of a platform or of all."""
+    platform = None if scope == EVERYWHERE else scope
+    known: Counter[bool] = Counter()
+    wanted = Wanted(platform, settled=False, unknown=True)
+    for name, *_, count in letters_counted(connection, wanted):
+        known[name is None] += count
+    return unseen(platform, known[False], known[True])
 
 
 def _in_force(connection: Connection) -> list[SwitchChange]:

@@ -12,19 +12,24 @@ time that the records state, so what is sent again after a crash is the same, an
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 
 from streams.console.orders import Wish, wish_of
 from streams.core.model.instants import DAY
 from streams.index import tables
-from streams.index.database import writing
+from streams.index.database import reading, writing
 
 PREPARED_FOR_MS = 30 * 60_000
 PROPOSED_FOR_MS = DAY
+CLAIMED_FOR_MS = 15_000
+"""How long nobody else sends what somebody is sending; his process may have been killed."""
+CLAIM = "claimed_at"
+"""Of an outcome: since when (ms) somebody is sending it."""
 
 
 @unique
@@ -45,7 +50,7 @@ class Proposal:
 
     `actor`: who prepared it. `decided_by`: who sent, approved or declined it. `outcome`: the
     preview's counts, and once it was sent `ends`, the offset after the last record by partition, or
-    `fault`.
+    `fault`; CLAIM while somebody is sending it.
     """
 
     id: str
@@ -130,18 +135,86 @@ def move(
 
     Returns whether this call did it; then no other one did.
     """
+    with writing(engine) as connection:
+        return moved(connection, name, before, after, now, **columns)
+
+
+def moved(
+    connection: Connection, name: str, before: State, after: State, now: int, **columns: object
+) -> bool:
+    """Does the same within a transaction."""
     table = tables.proposals
     mine = update(table).where(table.c.id == name, table.c.state == before.value)
     if before in (State.PREPARED, State.PROPOSED):
         mine = mine.where(table.c.expires_at > now)
+    return connection.execute(mine.values(state=after.value, **columns)).rowcount == 1
+
+
+def alone(connection: Connection) -> None:
+    """Waits until no other transaction changes proposals: until this one ends, none will.
+
+    SQLite has one writer at a time in any case.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE proposals IN SHARE ROW EXCLUSIVE MODE")
+
+
+def underway(connection: Connection, wish: Wish, but: str = "") -> list[Proposal]:
+    """Returns the orders about the same of which nobody knows whether Kafka has them, oldest first.
+
+    `but`: the id of one that is left out.
+    """
+    return _others(connection, wish, but, State.SENDING)
+
+
+def sent_since(connection: Connection, wish: Wish, since: int, but: str) -> list[Proposal]:
+    """Returns the orders about the same that were sent at or after `since` (ms), oldest first."""
+    found = _others(connection, wish, but, State.SENT, tables.proposals.c.decided_at >= since)
+    return [it for it in found if "ends" in it.outcome]
+
+
+def _others(
+    connection: Connection, wish: Wish, but: str, state: State, *more: ColumnElement[bool]
+) -> list[Proposal]:
+    table = tables.proposals
+    limits = (table.c.state == state.value, table.c.topic == wish.topic, table.c.id != but, *more)
+    found = connection.execute(select(table).where(*limits).order_by(table.c.decided_at))
+    return [other for it in found if wish.about_same((other := _proposal(it)).wish)]
+
+
+def claimed(outcome: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """Returns an outcome that says who sends: whoever noted `claimed_at`, for CLAIMED_FOR_MS."""
+    return {**outcome, CLAIM: now}
+
+
+def claim(engine: Engine, name: str, now: int) -> bool:
+    """Notes that this call sends a proposal; False: another one does, or has done so."""
+    table = tables.proposals
     with writing(engine) as connection:
-        done = connection.execute(mine.values(state=after.value, **columns))
-        return done.rowcount == 1
+        alone(connection)
+        found = find(connection, name)
+        if found is None or found.state is not State.SENDING:
+            return False
+        since = found.outcome.get(CLAIM)
+        if since is not None and abs(now - since) < CLAIMED_FOR_MS:
+            return False
+        outcome = json.dumps(claimed(found.outcome, now))
+        connection.execute(update(table).where(table.c.id == name).values(outcome=outcome))
+        return True
 
 
-def note(engine: Engine, name: str, after: State, outcome: dict[str, Any]) -> None:
-    """Notes what came of sending a proposal."""
+def release(engine: Engine, name: str) -> None:
+    """Takes the claim back: it was not sent, so it may be tried again at once."""
+    with reading(engine) as connection:
+        found = find(connection, name)
+    if found is not None:
+        note(engine, name, State.SENDING, found.outcome)
+
+
+def note(engine: Engine, name: str, after: State, outcome: Mapping[str, Any]) -> None:
+    """Notes what came of sending a proposal, and ends the claim."""
     table = tables.proposals
     mine = update(table).where(table.c.id == name, table.c.state == State.SENDING.value)
+    kept = json.dumps({key: it for key, it in outcome.items() if key != CLAIM})
     with writing(engine) as connection:
-        connection.execute(mine.values(state=after.value, outcome=json.dumps(outcome)))
+        connection.execute(mine.values(state=after.value, outcome=kept))

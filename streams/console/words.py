@@ -163,6 +163,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "There is no such report any more. Load the list again.",
         "没有这份报告，请重新加载列表。",
     ),
+    "error.file_kind": ("There is no such kind of file.", "没有这种文件格式。"),
     "error.day": ("A day is written like 2026-01-31.", "日期的写法如 2026-01-31。"),
     "error.part": (
         "The index is being filled: a file from it would be part, and would not say so.",

@@ -120,6 +120,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "It is not known whether Kafka has it. Sent again, it counts once.",
         "不确定 Kafka 是否已收到。重新发送只计一次。",
     ),
+    "order.underway": (
+        "{actor} pressed {what} about the same, {at}; it is not known whether Kafka has it.",
+        "{actor} 于 {at} 就同一对象按下 {what}；不确定 Kafka 是否已收到。",
+    ),
     "order.failed": (
         "A worker would refuse it: {why}. Nothing was sent.",
         "工作进程会拒收：{why}。未发送。",
@@ -180,6 +184,21 @@ WORDS: dict[str, tuple[str, str]] = {
         "{account}: {actor} said {command} since this was prepared. Nothing was sent: prepare it"
         " again.",
         "{account}：{actor} 在此之后发出了 {command}。未发送任何内容，请重新准备。",
+    ),
+    "error.sent_since": (
+        "{actor} sent {what} about the same since this was prepared. Nothing was sent: prepare it"
+        " again.",
+        "{actor} 在此之后就同一对象发送了 {what}。未发送任何内容，请重新准备。",
+    ),
+    "error.underway": (
+        "{actor} has pressed {what} about the same, and it is not known whether Kafka has it."
+        " Nothing was sent: have that one sent first; it is under Orders.",
+        "{actor} 已就同一对象按下 {what}，尚不确定 Kafka 是否已收到。未发送任何内容：请先在“指令”中"
+        "将其发送完成。",
+    ),
+    "error.claimed": (
+        "It is being sent at this moment. Load its page again in fifteen seconds.",
+        "正在发送中，请十五秒后重新加载页面。",
     ),
     "error.unread": (
         "The index has not yet read {count} records of what was said last, so nothing that ends a"

@@ -95,6 +95,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "It was never restricted, so there is none.",
         "从未受限，因此没有理由说明。",
     ),
+    "account.unreadable": (
+        "{place} says that it was restricted, but no statement can be made of it. No worker writes"
+        " such a record: see who else may write there.",
+        "{place} 称其受限，但无法据此生成理由说明。工作进程不会写入这样的记录："
+        "请查明还有谁可以写入。",
+    ),
     "account.timeline": ("What happened", "经过"),
     "clock.left": ("{left} left to answer", "还有 {left} 可答复"),
     "clock.stopped": (

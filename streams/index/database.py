@@ -91,13 +91,15 @@ def open_engine(url: URL, *, make: bool = False, cache_kib: int = CACHE_KIB) -> 
             if make:
                 folder.mkdir(parents=True, exist_ok=True)
                 _make_private(url.database or "")
-            engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
+            engine = create_engine(
+                url, connect_args={"timeout": BUSY_MS / 1000}, hide_parameters=True
+            )
             event.listen(engine, "connect", lambda it, _: _prepare(it, cache_kib))
             event.listen(engine, "begin", _begin)
             _TURNS[engine] = Turns()
             return engine
         given = {name: it for name, it in CONNECTING.items() if name not in url.query}
-        engine = create_engine(url, pool_pre_ping=True, connect_args=given)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=given, hide_parameters=True)
         open_now: WeakSet[Any] = WeakSet()
         _OPEN[engine] = open_now
         event.listen(engine, "connect", lambda connection, _: open_now.add(connection))

@@ -171,13 +171,21 @@ class Letters:
         """
         found = self.matching(Filter(platform, unknown=True))
         known = Counter(it.platform is None for it in found if it.settled is None)
-        if not known:
-            return None
-        of, only = ("", "") if platform is None else (f" of {platform}", f" --platform {platform}")
-        return (
-            f"nobody has seen to {known[False]:,} refused records{of}, and to {known[True]:,} whose"
-            f" platform is not known: `byline dead-letters list{only}`"
-        )
+        return unseen(platform, known[False], known[True])
+
+
+def unseen(platform: str | None, known: int, unknown: int) -> str | None:
+    """Says that nobody has seen to letters, `unknown` of them of no known platform; None: to all.
+
+    `platform`: None is all of them.
+    """
+    if not known + unknown:
+        return None
+    of, only = ("", "") if platform is None else (f" of {platform}", f" --platform {platform}")
+    return (
+        f"nobody has seen to {known:,} refused records{of}, and to {unknown:,} whose platform is"
+        f" not known: `byline dead-letters list{only}`"
+    )
 
 
 def _time_of(text: str, record: Record) -> str:

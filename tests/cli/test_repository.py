@@ -1,6 +1,7 @@
 """The files around the code name paths and versions that exist."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -17,6 +18,14 @@ GITHUB = sorted((ROOT / ".github").rglob("*.md"))
 def test_every_path_that_a_document_for_contributors_names_exists(document: Path) -> None:
     for path in re.findall(r"`((?:streams|schemas|deploy|tests)/[\w./-]*)`", document.read_text()):
         assert (ROOT / path).exists(), path
+
+
+def test_no_file_holds_the_marks_of_a_merge() -> None:
+    """They stood in a page for a day: prose is read by no program."""
+    marks = re.compile(rb"^(<{7}|>{7}|\|{7}) ", re.M)
+    found = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    files = [ROOT / name.decode() for name in found.stdout.split(b"\0") if name]
+    assert [it for it in files if it.is_file() and marks.search(it.read_bytes())] == []
 
 
 def test_every_folder_with_an_owner_exists() -> None:

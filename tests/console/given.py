@@ -110,6 +110,7 @@ class ConsoleGround:
     failing: Exception | None = None
     ends: dict[str, dict[int, int]] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    recorded: dict[str, int] = field(default_factory=lambda: {"switches": RECORDED})
     letters: LettersOfTest = field(default_factory=LettersOfTest)
     commands: CommandsOfTest = field(default_factory=CommandsOfTest)
 
@@ -135,7 +136,7 @@ class ConsoleGround:
         if self.failing is not None:
             raise self.failing
         self.sent += [(topic, it) for it in values]
-        before = RECORDED if topic == "switches" else 0
+        before = self.recorded.get(topic, 0)
         return Sent(f"byline.{topic}", len(values), (), None, {0: before + len(self.sent)})
 
     def runs_commands(self) -> None:

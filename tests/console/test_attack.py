@@ -1,16 +1,20 @@
 """What a pass from outside found, each as a test. ATTACK.md beside it says what else was tried."""
 
 import asyncio
+import json
 import logging
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from streams.console import app as application
 from streams.console import connections, zones
 from streams.core.model.instants import SECOND
+from streams.index import tables
+from streams.index.database import writing
 from streams.serve.roles import Who, held, token_key, user_key
 from tests.console.forging import ForgedProvider, serving
 from tests.console.given import PROXY, STATED, TOKENS, ConsoleGround, guard
@@ -138,10 +142,8 @@ def test_a_form_that_does_not_end_is_refused(
     assert not caplog.records, "a client that leaves is no fault of the console"
 
 
-def test_who_asks_nothing_is_not_waited_for(
-    ground: ConsoleGround, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections.ImpatientProtocol, "wait_seconds", 0.3)
+async def served(ground: ConsoleGround, *texts: bytes) -> list[bytes]:
+    """What the console's server answers, each to a connection of its own, until it ends it."""
 
     async def ask(port: int, text: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -150,19 +152,23 @@ def test_who_asks_nothing_is_not_waited_for(
         writer.close()
         return found
 
-    async def serve() -> list[bytes]:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            server = connections.server_of(ground.app)
-            serving_it = asyncio.ensure_future(server._serve(sockets=[listener]))
-            head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
-            texts = (b"", head, head + b"\r\n" + head)
-            port = listener.getsockname()[1]
-            found = await asyncio.gather(*(ask(port, it) for it in texts))
-            server.should_exit = True
-            await serving_it
-            return found
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = connections.server_of(ground.app)
+        serving_it = asyncio.ensure_future(server._serve(sockets=[listener]))
+        port = listener.getsockname()[1]
+        found = await asyncio.gather(*(ask(port, it) for it in texts))
+        server.should_exit = True
+        await serving_it
+        return found
 
-    nothing, half, once = asyncio.run(serve())
+
+def test_who_asks_nothing_is_not_waited_for(
+    ground: ConsoleGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections.ImpatientProtocol, "wait_seconds", 0.3)
+
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    nothing, half, once = asyncio.run(served(ground, b"", head, head + b"\r\n" + head))
     assert (nothing, half) == (b"", b"")
     assert once.count(b"HTTP/1.1 200") == 1
 
@@ -200,3 +206,48 @@ def test_no_token_of_a_sign_in_is_in_a_log(
         browser.post("/sign-in", data=form)
     for text in (TOKENS["operator"], "wrong-token-of-somebody"):
         assert text not in caplog.text
+
+
+def test_a_request_with_two_lengths_is_refused_and_its_connection_ends(
+    ground: ConsoleGround,
+) -> None:
+    """What follows it could be taken for a request of its own by what stands before the console."""
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    kind = b"Content-Type: application/x-www-form-urlencoded\r\n"
+    head = b"POST /view HTTP/1.1\r\nHost: 127.0.0.1\r\n" + kind
+    both = head + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden
+    (answer,) = asyncio.run(served(ground, both))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_a_restriction_that_nobody_can_read_leaves_its_account_a_page(
+    ground: ConsoleGround, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tables.events
+    with writing(ground.engine) as connection:
+        mine = table.c.event == "throttle.applied"
+        it = connection.execute(select(table).where(mine)).first()
+        assert it is not None
+        hostile = {**json.loads(it.value), "surface": "Zhang San", "statement": {"ground": "x"}}
+        one = (table.c.topic == it.topic, table.c.partition == it.partition)
+        place = update(table).where(*one, table.c.offset == it.offset)
+        connection.execute(place.values(value=json.dumps(hostile)))
+    browser = ground.signed_in("operator")
+    for kind in ("", "?kind=events", "?kind=decisions"):
+        answer = browser.get(f"/accounts/{it.account}{kind}")
+        assert answer.status_code == 200
+        place_of_it = f"{it.topic}[{it.partition}]@{it.offset}"
+        assert f"{place_of_it} says that it was restricted, but no statement" in answer.text
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_the_file_of_a_report_is_called_by_the_days_that_were_asked_for(
+    ground: ConsoleGround,
+) -> None:
+    browser = ground.signed_in("auditor")
+    asked = {"from": "2024-03-01", "to": "2024-03-08", "as": "csv"}
+    named = browser.get("/reports/download", params=asked).headers["content-disposition"]
+    assert named == 'attachment; filename="byline-2024-03-01-2024-03-08.csv"'
+    odd = browser.get("/reports/download", params={**asked, "as": "exe"})
+    assert (odd.status_code, "no such kind of file" in odd.text) == (400, True)

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from starlette.testclient import TestClient
 
 from schemas.enums import Refused
+from streams.console import outdated
 from streams.core.inputs.letters import dead_letter
 from streams.core.inputs.plain import Refusal
 from streams.index import settled, sums, tables
@@ -21,6 +22,7 @@ from streams.operate.audit.records import Record
 from streams.operate.errors import KafkaAbsentError
 from tests.console.given import ConsoleGround, guard
 from tests.console.test_access import written
+from tests.console.test_actions import prepared as actions_prepared
 from tests.console.test_actions import pressed
 from tests.core.given import DAY, START, GivenRecord
 from tests.index.filled import empty, filled, write
@@ -243,3 +245,21 @@ def test_a_letter_of_no_input_has_a_page_and_counts_as_unknown(tmp_path: Path) -
 LETTER = dead_letter(
     "byline.controls", 0, GivenRecord(7, START, b"weibo:w1", b"x"), Refusal(Refused.NOT_JSON), START
 )
+
+
+def test_whoever_ends_a_guard_is_told_of_the_records_that_nobody_has_seen_to(
+    refused: ConsoleGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = refused.signed_in("operator")
+    form = {"switch": "refusals_settled", "scope": "weibo", "on": "on", "reason": "incident"}
+    told = actions_prepared(browser, "switches", **form)
+    assert "nobody has seen to 4 refused records of weibo, and to 0 whose" in browser.get(told).text
+    other = {**form, "switch": "adverse_off"}
+    silent = actions_prepared(browser, "switches", **other)
+    assert "nobody has seen to" not in browser.get(silent).text
+    # The number has to be that of now: what the index has not read is not counted.
+    monkeypatch.setattr(outdated, "PATIENCE_SECONDS", 0.2)
+    refused.ends = {"dead-letters": {0: 10_000}}
+    answer = pressed(browser, told, "send")
+    assert (answer.status_code, "has not yet read" in answer.text) == (409, True)
+    assert pressed(browser, silent, "send").status_code == 303

@@ -72,6 +72,32 @@ def test_every_line_of_both_streams_is_json_whoever_says_it() -> None:
     assert "ValueError: last words" in lines[-1]["traceback"]
 
 
+SAYS_A_VALUE = """
+import logging
+from pydantic import BaseModel
+from streams import logs
+logs.configure("info", "%s")
+class Plain(BaseModel):
+    number: int
+try:
+    try:
+        Plain.model_validate({"number": "Zhang San"})
+    except ValueError as error:
+        raise RuntimeError("a fault") from error
+except RuntimeError:
+    logging.getLogger("streams.x").exception("it failed")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_traceback_says_what_is_wrong_and_not_of_which_value(form: str) -> None:
+    process = run(SAYS_A_VALUE % form, stderr=subprocess.PIPE)
+    said = process.communicate(timeout=30)[1].decode()
+    assert "RuntimeError: a fault" in said
+    assert "ValidationError: Plain: int_parsing" in said
+    assert "Zhang San" not in said
+
+
 def test_a_stream_has_one_thread_however_often_logging_is_configured() -> None:
     program = """
 import sys, threading

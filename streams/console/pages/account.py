@@ -10,6 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN, Mode
 from streams.console.charts import DialClock
 from streams.console.clocks import PageDue, clocks, due
+from streams.console.orders import CONTROLS, Wish
+from streams.console.proposals import underway
 from streams.console.render import page
 from streams.console.site import PageRequest
 from streams.console.terms import TermRow, compared
@@ -129,6 +131,7 @@ def show(asked: PageRequest) -> Response:
     first = MOST_SHOWN * (int(number) if number.isdecimal() and len(number) < 6 else 0)
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
+        orders = underway(connection, Wish(CONTROLS, "", "", (account,)))
         restrictions = Restrictions()
         for record in throttle_events(connection, account):
             restrictions.feed(record)
@@ -147,6 +150,8 @@ def show(asked: PageRequest) -> Response:
         "page": first // MOST_SHOWN,
         "more": len(timeline) > first + MOST_SHOWN,
         "statements": statements,
+        "unreadable": restrictions.unreadable,
+        "underway": orders,
         "places": lambda it: ", ".join(map(str, it.places)),
     }
     return page(asked, "account.html", {**values, **_aged(asked, fresh)})

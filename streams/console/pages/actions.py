@@ -1,8 +1,10 @@
 """Pages to change accounts and switches: form, preview with counts, send, approve, undo."""
 
+import json
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -11,7 +13,12 @@ from starlette.responses import RedirectResponse, Response
 from schemas.enums import Command, ControlReason, Switch
 from streams.console import orders, proposals, settling, zones
 from streams.console.orders import CONTROLS, SWITCHES, Wish
-from streams.console.outdated import known_up_to, refuse_outdated
+from streams.console.outdated import (
+    ends_protection,
+    known_up_to,
+    refuse_outdated,
+    refuse_overtaking,
+)
 from streams.console.pages import letters
 from streams.console.progress import progress, turned_since, undoing
 from streams.console.proposals import PROPOSED_FOR_MS, Proposal, State
@@ -20,7 +27,7 @@ from streams.console.settling import LETTERS
 from streams.console.site import PageRefusal, PageRequest
 from streams.core.model.instants import rfc3339
 from streams.index import tables
-from streams.index.database import reading
+from streams.index.database import reading, writing
 from streams.index.fresh import freshness
 from streams.log_events import event
 from streams.operate.bulk import ENDS_NO_HOLD
@@ -133,6 +140,7 @@ def show(asked: PageRequest) -> Response:
     settings = asked.console.settings
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
+        underway = proposals.underway(connection, found.wish, found.id)
         far = None
         if found.state is State.SENT and found.wish.topic == LETTERS:
             far = settling.shown_settled(connection, found)
@@ -145,6 +153,7 @@ def show(asked: PageRequest) -> Response:
         "it": found,
         "expired": found.expired(asked.now),
         "progress": far,
+        "underway": underway,
         "needs_approval": settings.require_approvals and found.wish.wants_approval,
         "may_send": asked.has(Role.OPERATOR) and mine,
         "may_decide": asked.has(Role.APPROVER) and not mine,
@@ -170,11 +179,10 @@ def send(asked: PageRequest) -> Response:
     if found.actor != asked.actor:
         raise PageRefusal(403, "error.not_yours")
     if found.state is State.SENDING:
-        # The console or Kafka stopped while it sent: send the same records again.
-        return _sent(asked, found)
-    refuse_outdated(asked, found.wish, found.seen)
+        return _sent_again(asked, found)
     if asked.console.settings.require_approvals and found.wish.wants_approval:
         until = asked.now + PROPOSED_FOR_MS
+        refuse_outdated(asked, found.wish, found.seen)
         _moved(asked, found, State.PREPARED, State.PROPOSED, expires_at=until)
         return _shown(found)
     return _decided(asked, found, State.PREPARED)
@@ -184,10 +192,9 @@ def approve(asked: PageRequest) -> Response:
     """Approves what another person proposed, and sends it."""
     found = _of_another(asked)
     if found.state is State.SENDING and found.decided_by == asked.actor:
-        return _sent(asked, found)
+        return _sent_again(asked, found)
     if not _may_order(asked, found.actor):
         raise PageRefusal(409, "error.maker", actor=found.actor)
-    refuse_outdated(asked, found.wish, found.seen)
     return _decided(asked, found, State.PROPOSED)
 
 
@@ -257,13 +264,26 @@ def _moved(
 
 
 def _decided(asked: PageRequest, found: Proposal, before: State) -> Response:
-    columns = {"decided_at": asked.now, "decided_by": asked.actor}
-    _moved(asked, found, before, State.SENDING, **columns)
-    with reading(asked.console.engine) as connection:
-        moved = proposals.find(connection, found.id)
-    if moved is None:
-        raise PageRefusal(404, "error.missing")
-    return _sent(asked, moved)
+    """Fixes the time that the records say, unless another order would be overtaken; sends them."""
+    # Of two words of one time the later in the log counts: none that comes from now on has this.
+    engine, as_of = asked.console.engine, asked.console.clock() - 1
+    refuse_outdated(asked, found.wish, found.seen)
+    with writing(engine) as connection:
+        proposals.alone(connection)
+        refuse_overtaking(connection, found, as_of)
+        now = as_of if ends_protection(found.wish) else asked.console.clock()
+        columns = {"decided_at": now, "decided_by": asked.actor}
+        columns["outcome"] = json.dumps(proposals.claimed(found.outcome, now))
+        if not proposals.moved(connection, found.id, before, State.SENDING, asked.now, **columns):
+            raise PageRefusal(409, "error.decided")
+    return _sent(asked, replace(found, decided_at=now, decided_by=asked.actor))
+
+
+def _sent_again(asked: PageRequest, found: Proposal) -> Response:
+    """Sends the same records again: the console or Kafka stopped while it sent them."""
+    if not proposals.claim(asked.console.engine, found.id, asked.console.clock()):
+        raise PageRefusal(409, "error.claimed")
+    return _sent(asked, found)
 
 
 def _sent(asked: PageRequest, found: Proposal) -> Response:
@@ -274,7 +294,10 @@ def _sent(asked: PageRequest, found: Proposal) -> Response:
             outcome = settling.carry_out(asked.console, found, issued_at)
         else:
             outcome = _outcome(asked, found, issued_at)
-    except OperateError as error:
+    except Exception as error:
+        proposals.release(asked.console.engine, found.id)
+        if not isinstance(error, OperateError):
+            raise
         _log.error("proposal %s was not sent: %s", found.id, error, extra=event("order_not_sent"))
         raise PageRefusal(503, "error.kafka", why=str(error)) from None
     if "fault" in outcome:

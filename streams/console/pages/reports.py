@@ -77,7 +77,10 @@ def show(asked: PageRequest) -> Response:
 
 def download(asked: PageRequest) -> Response:
     """Returns a report as a file; of an index that is being filled none: it would be part."""
-    form = next((it for it in Form if it == asked.query("as")), Form.JSON)
+    try:
+        form = Form(asked.query("as") or Form.JSON)
+    except ValueError:
+        raise PageRefusal(400, "error.file_kind") from None
     with reading(asked.console.engine) as connection:
         if freshness(connection).as_of is None:
             raise PageRefusal(503, "error.part")
@@ -85,7 +88,8 @@ def download(asked: PageRequest) -> Response:
     plain = made.as_dict()
     text = json.dumps(plain, ensure_ascii=False, indent=2)
     body = text if form is Form.JSON else WRITE[form](made)
-    name = f"byline-{made.start[:10]}-{made.end[:10]}.{'md' if form is Form.MARKDOWN else form}"
+    days = (zones.moment(it, asked.view.zone)[:10] for it in _period(asked))
+    name = f"byline-{'-'.join(days)}.{'md' if form is Form.MARKDOWN else form}"
     saved = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(body, headers={"Content-Type": KINDS[form], **saved})
 

@@ -77,7 +77,7 @@ def read(text: str | bytes) -> ThrottleApplied:
         where = ".".join(str(part) for part in fault["loc"]) or "it"
         raise UsageError(
             f"this is no throttle.applied with a statement: {where}: {fault['msg']}"
-        ) from error
+        ) from None
 
 
 def count_words(number: int, language: Language) -> str:

@@ -6,6 +6,7 @@ from schemas.enums import Event
 from schemas.events import ThrottleApplied
 from streams.operate.audit.happened import plain_of
 from streams.operate.audit.records import Record, stamp
+from streams.operate.errors import UsageError
 from streams.operate.statements import read
 
 
@@ -13,9 +14,11 @@ from streams.operate.statements import read
 class Restrictions:
     """The restrictions of one account.
 
-    Its throttle events, live and shadow, are fed first, those of each topic in order.
+    Its throttle events, live and shadow, are fed first, those of each topic in order. `unreadable`:
+    the places of those of which no statement can be made; somebody else wrote them.
     """
 
+    unreadable: list[str] = field(default_factory=list)
     _applied: dict[str, ThrottleApplied] = field(default_factory=dict)
     _lifted: set[str] = field(default_factory=set)
 
@@ -23,7 +26,11 @@ class Restrictions:
         """Takes one throttle event. A renewal is ignored: it changes no statement."""
         event = plain_of(record)
         if event.get("event") == Event.THROTTLE_APPLIED:
-            applied = read(record.value or b"")
+            try:
+                applied = read(record.value or b"")
+            except UsageError:
+                self.unreadable.append(record.place)
+                return
             self._applied[applied.throttle_id] = applied
         elif event.get("event") == Event.THROTTLE_LIFTED:
             self._lifted.add(str(event.get("throttle_id")))
