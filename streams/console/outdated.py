@@ -110,7 +110,7 @@ def refuse_overtaking(connection: Connection, found: Proposal, now: int) -> None
     """
     if not ends_protection(found.wish):
         return
-    for it in underway(connection, found.wish, found.id):
+    for it in underway(connection, found.wish, now, found.id):
         if it.decided_at is not None and it.decided_at > now - DAY:
             raise PageRefusal(409, "error.underway", actor=it.actor, what=it.wish.what)
     seen = found.seen

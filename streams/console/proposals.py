@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from streams.console.orders import Wish, wish_of
 from streams.core.model.instants import DAY
@@ -159,25 +159,27 @@ def alone(connection: Connection) -> None:
         connection.exec_driver_sql("LOCK TABLE proposals IN SHARE ROW EXCLUSIVE MODE")
 
 
-def underway(connection: Connection, wish: Wish, but: str = "") -> list[Proposal]:
+def underway(connection: Connection, wish: Wish, now: int, but: str = "") -> list[Proposal]:
     """Returns the orders about the same of which nobody knows whether Kafka has them, oldest first.
 
-    `but`: the id of one that is left out.
+    `but`: the id of one that is left out. One that was pressed over a day ago may be left out, too.
     """
-    return _others(connection, wish, but, State.SENDING)
+    return _others(connection, wish, but, State.SENDING, now - DAY)
 
 
 def sent_since(connection: Connection, wish: Wish, since: int, but: str) -> list[Proposal]:
     """Returns the orders about the same that were sent at or after `since` (ms), oldest first."""
-    found = _others(connection, wish, but, State.SENT, tables.proposals.c.decided_at >= since)
-    return [it for it in found if "ends" in it.outcome]
+    found = _others(connection, wish, but, State.SENT, since)
+    return [it for it in found if (it.decided_at or 0) >= since and "ends" in it.outcome]
 
 
 def _others(
-    connection: Connection, wish: Wish, but: str, state: State, *more: ColumnElement[bool]
+    connection: Connection, wish: Wish, but: str, state: State, since: int
 ) -> list[Proposal]:
+    """Returns the orders about the same in a state: at least all pressed at or after `since`."""
     table = tables.proposals
-    limits = (table.c.state == state.value, table.c.topic == wish.topic, table.c.id != but, *more)
+    made_at = table.c.made_at >= since - PREPARED_FOR_MS - PROPOSED_FOR_MS
+    limits = (made_at, table.c.state == state.value, table.c.topic == wish.topic, table.c.id != but)
     found = connection.execute(select(table).where(*limits).order_by(table.c.decided_at))
     return [other for it in found if wish.about_same((other := _proposal(it)).wish)]
 

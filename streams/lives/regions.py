@@ -53,9 +53,10 @@ def _of_place(pair: Pair, account_id: str, label: str, followers: int) -> Iterat
         for answer in ANSWERS:
             yield replace(base, since=since, answer=answer)
     late = max(_dates(pair)) + LONG
-    yield replace(base, since=late, lifted=True)
-    for since in _instants_heard_once(pair, late):
-        yield replace(base, since=since, heard_once=True)
+    for since in _instants_lifted(pair, late):
+        yield replace(base, since=since, lifted=True)
+    for since, answer in product(_instants_heard_once(pair, late), ANSWERS):
+        yield replace(base, since=since, answer=answer, heard_once=True)
     falls = product(_instants_of_fall(pair), _falls(pair, followers), _lengths_of_fall(pair))
     for since, falls_to, falls_for in falls:
         for answer in ANSWERS:
@@ -107,6 +108,10 @@ def _instants(pair: Pair) -> list[int]:
     Regions are cut where a phase begins at the start or the end of a dwell, where the dwells of the
     two policies end in another order, and where `answer_by` counts instead of the window.
     """
+    return _between(_cuts(pair))
+
+
+def _cuts(pair: Pair) -> list[int]:
     dwells = [it.stability.dwell for it in pair]
     difference = dwells[0] - dwells[1]
     offsets = {0, difference, -difference, *(-dwell for dwell in dwells)}
@@ -114,7 +119,17 @@ def _instants(pair: Pair) -> list[int]:
     windows = {it.notice.answer_window or 0 for it in pair} | {0}
     for date in {phase.answer_by for it in pair for phase in it.phases} - {None}:
         cuts += [(date or 0) - dwell - window for dwell in dwells for window in windows]
-    return _between(cuts)
+    return cuts
+
+
+def _instants_lifted(pair: Pair, late: int) -> list[int]:
+    """Returns the instants for an account whose first cycle is lifted.
+
+    Its next one may begin by another phase, in another mode. Regions are cut also where a phase
+    begins when the cool-down ends.
+    """
+    ends = [at - it.stability.dwell - it.stability.cool_down for at in _dates(pair) for it in pair]
+    return [*_between([*_cuts(pair), *ends]), late]
 
 
 def _instants_heard_once(pair: Pair, late: int) -> list[int]:

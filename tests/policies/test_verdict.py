@@ -121,6 +121,22 @@ def test_an_account_that_falls_before_a_later_phase_begins_is_a_region_of_its_ow
 
 
 @pytest.mark.slow
+def test_one_who_is_heard_once_may_refuse() -> None:
+    """Brute force found it: where a refusal alone restricts, the age of the reading decides."""
+    relatives = family(8, 4)
+    answers = {it.question: it.verdict for it in compare(relatives[0], relatives[3])}
+    assert answers[RESTRICTED] is STRICTER
+
+
+@pytest.mark.slow
+def test_one_who_is_lifted_in_shadow_may_be_restricted_by_a_later_phase() -> None:
+    """Brute force found it: the cycle that is lifted need not be the one that restricts."""
+    relatives = family(7, 43)
+    answers = {it.question: it.verdict for it in compare(relatives[36], relatives[42])}
+    assert answers[RESTRICTED] is NEITHER
+
+
+@pytest.mark.slow
 def test_any_two_shipped_policies_take_less_than_five_seconds() -> None:
     policies = load_policies(SHIPPED, require_approvals=False)
     for a, b in list(combinations(policies.values(), 2))[::7]:

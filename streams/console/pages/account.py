@@ -131,7 +131,7 @@ def show(asked: PageRequest) -> Response:
     first = MOST_SHOWN * (int(number) if number.isdecimal() and len(number) < 6 else 0)
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
-        orders = underway(connection, Wish(CONTROLS, "", "", (account,)))
+        orders = underway(connection, Wish(CONTROLS, "", "", (account,)), asked.now)
         restrictions = Restrictions()
         for record in throttle_events(connection, account):
             restrictions.feed(record)

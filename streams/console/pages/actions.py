@@ -140,7 +140,7 @@ def show(asked: PageRequest) -> Response:
     settings = asked.console.settings
     with reading(asked.console.engine) as connection:
         fresh = freshness(connection)
-        underway = proposals.underway(connection, found.wish, found.id)
+        underway = proposals.underway(connection, found.wish, asked.now, found.id)
         far = None
         if found.state is State.SENT and found.wish.topic == LETTERS:
             far = settling.shown_settled(connection, found)
