@@ -128,7 +128,7 @@ def test_a_database_that_is_killed_is_waited_for_and_an_order_is_sent_once(
     standing.start_console()
     assert 'class="age late"' in browser.page("/"), "the page says that what it shows is old"
     assert UNKNOWN in browser.page(path)
-    browser.press(path, "send")
+    browser.press_again(path)
     browser.press(path, "send", 409)
     assert "of 4 partitions" in browser.page(path), "the index is still away"
     standing.start_index()

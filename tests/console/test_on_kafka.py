@@ -242,7 +242,7 @@ def test_killed_in_the_middle_of_a_bulk_each_word_counts_once(
     standing.start_console()
     assert "It is not known whether Kafka has it" in browser.page(path)
     standing.estate.workers[0].start()
-    browser.press(path, "send")
+    browser.press_again(path)
     assert "of 4 partitions" in browser.page(path), "the index is still away"
     standing.start_index()
     browser.until(path, OBEYED)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.records import DeadLetter, Settlement
 from schemas.topics import DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, POLICIES
 from streams.operate.audit import logbook
-from streams.operate.audit.chain import AuditedChain
+from streams.operate.audit.chain import CHAIN_BROKEN, AuditedChain
 from streams.operate.audit.happened import bare, plain_of
 from streams.operate.audit.judging import SWITCHES, Judging
 from streams.operate.audit.odd import text
@@ -141,8 +141,12 @@ class Auditor(Judging):
         return found + self.breaches()
 
     def _is_asked_for(self, it: Breach) -> bool:
-        """Returns whether a breach is of the span: by its time, or by where its records lie."""
-        if self.since is None or not it.at or it.at >= self.since:
+        """Returns whether a breach is of the span: by its time, or by where its records lie.
+
+        A broken chain is one wherever it was read: where nothing was logged since the span began, a
+        record that was added to the log and dated back lies before all that begins.
+        """
+        if self.since is None or not it.at or it.at >= self.since or it.name == CHAIN_BROKEN:
             return True
         return any(self._in_span(place) for place in it.places)
 

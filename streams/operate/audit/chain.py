@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from streams.operate.audit.records import Record
 
+CHAIN_BROKEN = "chain_broken"
+"""The name of the breach, in RULES."""
 START = "0" * 64
 """The value of `previous` in the first record of a partition."""
 

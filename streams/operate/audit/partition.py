@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from streams.operate.audit.account_state import AuditedAccount
-from streams.operate.audit.chain import START, AuditedChain, Break
+from streams.operate.audit.chain import CHAIN_BROKEN, START, AuditedChain, Break
 from streams.operate.audit.guard import AuditedRefusalGuard
 from streams.operate.audit.overdue import Overdue
 from streams.operate.audit.records import Breach, Record
@@ -93,4 +93,4 @@ class AuditedPartition:
 def chain_broken(it: Break, record: Record) -> Breach:
     """Returns the breach that a fault of the chain is; `record` shows it."""
     detail = f"{it.fault}: {it.says}"
-    return Breach("chain_broken", "", record.timestamp, detail, (record.place,))
+    return Breach(CHAIN_BROKEN, "", record.timestamp, detail, (record.place,))
