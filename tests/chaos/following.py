@@ -51,11 +51,15 @@ class Following:
         self._set: dict[str, datetime] = {}
         self._told: set[str] = set()
         """Accounts that are due because all are told something, and for nothing else."""
+        self._unsure: set[str] = set()
+        """Of these, those whom a round that had more to do may have looked at: where nothing comes
+        of a look the log does not name it."""
         self._guard = OracleRefusalGuard(policies, partition)
         self._tripped: list[str] = []
         self._changed = False
         self._decisions = book.of("decisions", partition)
         self._counted = _trips_by_count(self._decisions)
+        self._reissued = _reissues(self._decisions)
         self._inputs: dict[str, list[OracleRecord]] = {}
         for name in INPUT_MODELS:
             home = 0 if name == "switches" else partition
@@ -163,7 +167,12 @@ class Following:
             self._switch(now, value, entered)
             return
         assert record.key is not None
-        self._receive(now, record.key.decode(), name, value, entered)
+        key = record.key.decode()
+        if key in self._unsure and (name, record.offset) in self._reissued:
+            # It went with its word, so the look had been before.
+            self.lives[key].look_at = None
+            self._schedule(key, self.lives[key])
+        self._receive(now, key, name, value, entered)
 
     def _refuse(
         self, now: datetime, name: str, record: OracleRecord, reason: Because, entered: datetime
@@ -226,6 +235,7 @@ class Following:
             if platform not in (None, key.split(":")[0]):
                 continue
             life.receive(now, name, value, entered)
+            self._unsure.discard(key)
             if life.state == "NONE" and life.facts.state == "OUTSIDE":
                 life.look_at = None  # Nothing is at stake.
             # Looked at anew from now on, not by what is due since before the brake.
@@ -252,6 +262,7 @@ class Following:
 
     def _schedule(self, key: str, life: OracleLife) -> None:
         self._told.discard(key)
+        self._unsure.discard(key)
         due = life.due_timers()
         if due and self._set.get(key) != due[0][0]:
             self._look_at(key, due[0][0])
@@ -288,6 +299,8 @@ class Following:
                 continue
             if more and key not in acted:
                 put_off.append((at, key))
+                if key in self._told:
+                    self._unsure.add(key)
                 continue
             del self._set[key]
             self.lives[key].round(now, as_of, favourable_only)
@@ -310,6 +323,17 @@ def _newborn(policy: OraclePolicy) -> OracleLife:
 
 def _of_timer(decision: OracleRecord) -> bool:
     return "timer" in json.loads(decision.value or b"")["cause"]
+
+
+def _reissues(decisions: list[OracleRecord]) -> set[tuple[str, int]]:
+    """Topic and offset of each input with which a notice was sent again."""
+    found = set()
+    for record in decisions:
+        if record.key is not None and record.key[:1] != b"#" and not _of_timer(record):
+            value = json.loads(record.value or b"")
+            if any(it["reason"] == "reissued" for it in value["events"]):
+                found.add((bare(value["cause"]["topic"]), value["cause"]["offset"]))
+    return found
 
 
 def _trips_by_count(decisions: list[OracleRecord]) -> dict[tuple[str, int], list[str]]:
