@@ -118,7 +118,9 @@ class ServedConsole:
         # A proxy of the tests would take this machine's own address.
         news = PageNews(pause_seconds=0.2)
         self.console = replace(self.ground.console, news=news)
-        config = uvicorn.Config(make_app(self.console), port=self.port, log_level="warning")
+        config = uvicorn.Config(
+            make_app(self.console), port=self.port, log_level="warning", lifespan="off"
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
