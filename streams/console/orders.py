@@ -83,9 +83,11 @@ class Wish:
 
     def about_same(self, other: "Wish") -> bool:
         """Whether another order is about the same switch, or about one of these accounts."""
-        if (self.topic, self.word, self.scope) == (SWITCHES, other.word, other.scope):
-            return other.topic == SWITCHES
-        return self.topic == other.topic and not set(self.accounts).isdisjoint(other.accounts)
+        if self.topic != other.topic:
+            return False
+        if self.topic == SWITCHES:
+            return (self.word, self.scope) == (other.word, other.scope)
+        return not set(self.accounts).isdisjoint(other.accounts)
 
     @property
     def can_be_undone(self) -> bool:

@@ -329,10 +329,12 @@ def _reissues(decisions: list[OracleRecord]) -> set[tuple[str, int]]:
     """Topic and offset of each input with which a notice was sent again."""
     found = set()
     for record in decisions:
-        if record.key is not None and record.key[:1] != b"#" and not _of_timer(record):
-            value = json.loads(record.value or b"")
-            if any(it["reason"] == "reissued" for it in value["events"]):
-                found.add((bare(value["cause"]["topic"]), value["cause"]["offset"]))
+        if record.key is None or record.key[:1] == b"#":
+            continue
+        value = json.loads(record.value or b"")
+        cause = value["cause"]
+        if "timer" not in cause and any(it["reason"] == "reissued" for it in value["events"]):
+            found.add((bare(cause["topic"]), cause["offset"]))
     return found
 
 

@@ -31,11 +31,11 @@ OFF = {"switch": "adverse_off", "scope": "weibo", "on": "off", "reason": "incide
 TRIES = 20
 
 
-@pytest.fixture(autouse=True)
-def behind_what_is_recorded(request: Any) -> None:
+@pytest.fixture
+def ground(ground: ConsoleGround) -> ConsoleGround:
     """What is sent lies behind all that the index has read."""
-    if "ground" in request.fixturenames:
-        request.getfixturevalue("ground").recorded["controls"] = 10_000
+    ground.recorded["controls"] = 10_000
+    return ground
 
 
 def state_of(ground: ConsoleGround, path: str) -> str:
@@ -187,13 +187,12 @@ def test_whoever_is_killed_while_he_sends_keeps_others_waiting_for_seconds_alone
     ground: ConsoleGround,
 ) -> None:
     browser = ground.signed_in("operator")
-    path = prepared(browser, **HOLD, account="weibo:a5")
-    mine = update(tables.proposals).where(tables.proposals.c.id == path.rpartition("/")[2])
+    name = prepared(browser, **HOLD, account="weibo:a5").rpartition("/")[2]
+    mine = update(tables.proposals).where(tables.proposals.c.id == name)
     outcome = json.dumps(proposals.claimed({"accounts": 1, "known": 1}, ground.now))
     killed = mine.values(state=State.SENDING.value, decided_at=ground.now, decided_by="operator")
     with writing(ground.engine) as connection:
         connection.execute(killed.values(outcome=outcome))
-    name = path.rpartition("/")[2]
     assert not proposals.claim(ground.engine, name, ground.now + CLAIMED_FOR_MS - 1)
     assert proposals.claim(ground.engine, name, ground.now + CLAIMED_FOR_MS)
     # A clock that was set back is no reason to wait for it.

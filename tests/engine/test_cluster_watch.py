@@ -49,9 +49,11 @@ def test_given_partitions_added_under_a_worker_then_only_what_is_favourable_acts
     wait_until(lambda: "fav" in toys.fired(), 10, "the favourable timer")
     time.sleep(6)
     assert toys.fired() == {"fav"}
-    # More partitions make the group share them out anew: it is not ready for that moment.
-    worker.ready(parts=4, seconds=20)
+    # Some ten seconds after partitions were added the group shares them out anew, which may be now:
+    # a worker is not ready in that moment.
+    worker.ready(parts=4, seconds=5)
     assert sorted(worker.status["parts"]) == ["0", "1", "2", "3"]
+    assert worker.status["ready"]
     toys.add(400)
     toys.assert_exact()
     assert worker.stop() == 0

@@ -100,15 +100,16 @@ def test_one_that_hides_behind_a_copy_of_a_true_event_is_named_with_the_copy(
     assert (code, said["undated"]) == (2, [f"{where}@{offset}", f"{where}@{offset + 1}"])
 
 
-@pytest.mark.parametrize("back", [100, 3 * EARLIER_MS])
+@pytest.mark.parametrize("back", [None, 100, 3 * EARLIER_MS])
 def test_a_record_that_somebody_adds_to_the_log_and_dates_back_is_a_breach(
-    ended: Settings, byline: Byline, back: int
+    ended: Settings, byline: Byline, back: int | None
 ) -> None:
-    """Also into the time that is read before the span, where nothing was logged since."""
+    """To the time of the last true one, into the time that is read before the span, before that."""
     since, log = now(), asyncio.run(committed(ended, "decisions"))
     changed = {**json.loads(log[-1].value), "hash": "0" * 64}
     forged = Forgery("decisions", log[-1].partition, log[-1].key.decode(), changed)
-    asyncio.run(put(ended, forged, millis(since) - back))
+    at = log[-1].timestamp if back is None else millis(since) - back
+    asyncio.run(put(ended, forged, at))
     code, names, _ = audited(byline, since)
     assert (code, names) == (1, {"chain_broken"})
 
