@@ -63,8 +63,14 @@ if [ "$quick" ]; then
   processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 else
   processes=4
+  # Beside each other: Java writes its cache, and one Python the test files that are compiled, which
+  # all test processes would compile for themselves otherwise.
   printf '\n== classes: python -m tests.support.loaded_classes\n'
+  python -m pytest --collect-only -q >/dev/null 2>&1 &
+  compiling=$!
   python -m tests.support.loaded_classes || echo 'tests run without it'
+  # A file that cannot be collected is told by the tests.
+  wait "$compiling" || :
 fi
 set -- --numprocesses "${BYLINE_TEST_PROCESSES:-$processes}" "$@"
 if [ "$quick" ]; then

@@ -44,7 +44,9 @@ class EngineConfig:
     idle_commit_seconds: float = 24 * 3600.0
 
     # Fetching. The queue limits are for the whole worker and are shared by its partitions.
+    # The second wait is that of a worker whose partitions have all been empty for a second.
     fetch_max_wait_ms: int = 50
+    idle_fetch_wait_ms: int = 250
     fetch_max_bytes: int = 16 * 1024 * 1024
     max_partition_fetch_bytes: int = 128 * 1024
     poll_records: int = 2_500

@@ -105,6 +105,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     ),
     "aiokafka.consumer.fetcher:Fetcher": (
         "_closed",
+        "_fetch_max_wait_ms",
         "_fetch_task",
         "_pending_tasks",
         "_records",

@@ -25,6 +25,8 @@ from streams.engine.worker import Engine
 # How long a poll waits if some queues are full and their partitions are not fetched.
 BUSY_WAIT_SECONDS = 0.01
 IDLE_WAIT_SECONDS = 0.25
+# How long no partition has had anything when fetches begin to wait at the broker for longer.
+IDLE_AFTER_SECONDS = 1.0
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -35,6 +37,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     engine: Engine
     turned_at = math.inf
+    _found_at = math.inf
 
     def _create_worker_consumer(self, transport: Any) -> MemberConsumer:
         config, assignor = self.engine.config, self.app.assignor
@@ -116,9 +119,23 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             await asyncio.sleep(BUSY_WAIT_SECONDS)
             return []
         patience = IDLE_WAIT_SECONDS if len(wanted) == len(buffer.queues) else BUSY_WAIT_SECONDS
-        return await read_batches(
+        batches = await read_batches(
             consumer, buffer.wanted, self.engine.config.poll_records, patience
         )
+        self._pace(consumer._fetcher, bool(batches))
+        return batches
+
+    def _pace(self, fetcher: Any, found: bool) -> None:
+        """Lets a broker keep fetches for longer while no partition has anything.
+
+        A partition with records waits for the fetch that is out for the others; there is none with
+        records now, and what comes first ends the fetch whatever its limit.
+        """
+        config, now = self.engine.config, time.monotonic()
+        if found:
+            self._found_at = now
+        idle = now - self._found_at > IDLE_AFTER_SECONDS
+        fetcher._fetch_max_wait_ms = config.idle_fetch_wait_ms if idle else config.fetch_max_wait_ms
 
     async def seek_queues(self, queues: list[FetchQueue]) -> None:
         """Seeks to the start of each queue, and fetches for these queues from then on."""
@@ -127,6 +144,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _seek_queues(self, queues: list[FetchQueue]) -> None:
         # No await here, so that seeks take effect in the order of the calls.
         consumer = self._ensure_consumer()
+        self._pace(consumer._fetcher, True)
         for queue in queues:
             if queue.closed:
                 # The partition task was suspended meanwhile.

@@ -25,7 +25,7 @@ def test_a_seed_reproduces_its_schedule() -> None:
 def test_given_faults_of_every_kind_then_nobody_can_tell_from_what_comes_out(
     tmp_path: Path,
 ) -> None:
-    kept, rates = tmp_path / "book.pkl", TrafficRates(readings=200.0, lives=3.0)
+    kept, rates = tmp_path / "book.pkl", TrafficRates(readings=200.0, lives=1.5)
     result = perform(Plan(seed=11, minutes=MINUTES, every=3.5, rates=rates, keep=kept))
     shown = table(result)
     print(shown)

@@ -21,7 +21,7 @@ from tests.chaos.traffic import TrafficRates
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
 QUIET = TrafficRates(readings=50.0, lives=0.0, crowd=500, brakes_every=1e9)
-BUSY = TrafficRates(readings=100.0, lives=3.0, crowd=1_000)
+BUSY = TrafficRates(readings=100.0, lives=1.5, crowd=1_000)
 
 
 def wait_for(true: Callable[[], Any], seconds: float) -> None:

@@ -1,0 +1,48 @@
+"""A worker without inputs asks its brokers seldom, and is no later for it."""
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.engine.config import EngineConfig
+from streams.engine.transport import IDLE_AFTER_SECONDS, BatchConsumerThread
+from tests.engine.harness import Toys
+
+
+def test_fetches_wait_for_longer_once_all_partitions_have_been_empty(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    config = EngineConfig(application_id="app", bootstrap_servers="localhost:9092", data_dir=tmp_path)
+    thread, fetcher = BatchConsumerThread.__new__(BatchConsumerThread), SimpleNamespace()
+    thread.engine = SimpleNamespace(config=config)  # type: ignore[assignment]
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def waits(found: bool) -> int:
+        thread._pace(fetcher, found)
+        return int(fetcher._fetch_max_wait_ms)
+
+    assert waits(found=False) == config.fetch_max_wait_ms, "nothing was read yet"
+    assert waits(found=True) == config.fetch_max_wait_ms
+    now += IDLE_AFTER_SECONDS
+    assert waits(found=False) == config.fetch_max_wait_ms
+    now += 0.01
+    assert waits(found=False) == config.idle_fetch_wait_ms
+    assert waits(found=True) == config.fetch_max_wait_ms
+
+
+@pytest.mark.kafka
+def test_what_comes_after_idle_seconds_is_not_kept_waiting_nor_is_what_follows_it(
+    toys: Toys,
+) -> None:
+    """With an idle wait of twenty seconds, so that whatever waits for it is noticed."""
+    toys.worker(idle_fetch_wait_ms=20_000).ready()
+    toys.add(4)
+    toys.assert_exact()
+    time.sleep(IDLE_AFTER_SECONDS + 1.5)
+    for _ in range(3):
+        toys.add(1)
+        toys.add(4)
+        toys.assert_exact(seconds=6)
