@@ -83,6 +83,7 @@ ONE_AFTER_ANOTHER = ("bench", "chaos")
 SIDE_BY_SIDE = (
     "chaos/test_wire.py",
     "chaos/test_poison_day.py",
+    "chaos/test_backlog.py",
     "chaos/test_simulated.py",
     "chaos/test_targeted.py",
 )

@@ -14,7 +14,7 @@ from tests.engine.harness import Toys
 def test_fetches_wait_for_longer_once_all_partitions_have_been_empty(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    config = EngineConfig(application_id="app", bootstrap_servers="localhost:9092", data_dir=tmp_path)
+    config = EngineConfig(application_id="app", bootstrap_servers="no:1", data_dir=tmp_path)
     thread, fetcher = BatchConsumerThread.__new__(BatchConsumerThread), SimpleNamespace()
     thread.engine = SimpleNamespace(config=config)  # type: ignore[assignment]
     now = 1_000.0
