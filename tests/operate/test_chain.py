@@ -2,10 +2,13 @@
 
 import functools
 import json
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from streams.operate.audit.chain import Break, Verified, canonical, digest, verify
+from streams.operate.audit.chain import Break, Verified, _text, canonical, digest, verify
 from streams.operate.audit.records import Record
 from tests.operate.recording import clean
 
@@ -97,6 +100,18 @@ def test_what_ends_before_the_number_is_named_with_its_last_number() -> None:
     for record in log():
         within.take(record, trusted=False)
     assert (within.records, within.passed, within.breaks) == (1, {}, [])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(JSON)
+@example({"\ufb33": 1, "\U0001f600": 2, "a": {"\U0001f600": 3, "\ue000": [4]}})
+def test_the_fast_way_to_the_canonical_form_is_the_plain_one(value: Any) -> None:
+    assert canonical(value) == _text(value).encode()
 
 
 def test_the_canonical_form_is_that_of_rfc_8785() -> None:

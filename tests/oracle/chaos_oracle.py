@@ -25,6 +25,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 from schemas.enums import Refused
@@ -304,7 +306,8 @@ def _may_precede(one: OracleSent, other: OracleSent, tolerance: Tolerance) -> bo
 
 
 def _copy(life: OracleLife) -> OracleLife:
-    kept = (life.policy, life.invitation_id, life.share)
+    # What has been said stays as it is.
+    kept = (life.policy, life.invitation_id, life.share, *life.events)
     return deepcopy(life, {id(one): one for one in kept})
 
 
@@ -315,12 +318,17 @@ def _signature(life: OracleLife, read: dict[str, int]) -> str:
     return repr([_plain(own), read])
 
 
+_SCALARS = frozenset({NoneType, bool, datetime, float, int, str, timedelta})
+
+
 def _plain(value: Any) -> Any:
     """Objects of the oracle as their values, so that two alike read alike."""
+    if type(value) in _SCALARS:
+        return value
     if type(value).__module__.startswith("tests.oracle"):
         return _plain(vars(value))
     if isinstance(value, dict):
-        return sorted(((str(key), _plain(one)) for key, one in value.items()), key=str)
+        return sorted(((str(key), _plain(one)) for key, one in value.items()), key=itemgetter(0))
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return sorted(map(str, value)) if isinstance(value, set | frozenset) else value

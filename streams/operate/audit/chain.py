@@ -19,6 +19,8 @@ CHAIN_BROKEN = "chain_broken"
 START = "0" * 64
 """The value of `previous` in the first record of a partition."""
 
+_sorted_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
 Fault = Literal["changed", "missing", "moved", "twice", "unreadable", "broken"]
 
 
@@ -169,7 +171,11 @@ def _canonical(plain: dict[str, Any]) -> bytes | None:
 
 def canonical(plain: Any) -> bytes:
     """Returns the canonical form (RFC 8785) of a value without fractions."""
-    return _text(plain).encode()
+    text = _sorted_json(plain)
+    if not text.isascii() and len(text.encode("utf-16-le")) > 2 * len(text):
+        # Where a character takes two UTF-16 units, the order of keys may not be that of characters.
+        text = _text(plain)
+    return text.encode()
 
 
 def _text(value: Any) -> str:
