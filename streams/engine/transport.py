@@ -5,10 +5,11 @@ seeks, commits or pauses a partition; the partition tasks keep the positions.
 """
 
 import asyncio
+import contextlib
 import itertools
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from aiokafka import TopicPartition
@@ -20,7 +21,9 @@ from streams.engine.fetch_queues import FetchQueue, QueuedBatch
 from streams.engine.fetching import read_batches
 from streams.engine.membership import MemberConsumer
 from streams.engine.process_exit import end_on
+from streams.engine.watchdog import THREAD_ENDED
 from streams.engine.worker import Engine
+from streams.stop_worker import ExitCode, StopWorker
 
 # How long a poll waits if some queues are full and their partitions are not fetched.
 BUSY_WAIT_SECONDS = 0.01
@@ -91,9 +94,22 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             raise TimeoutError(f"the consumer gave nothing back for {limit:.0f} s") from error
         return batches
 
+    async def call_thread(
+        self, fun: Callable[..., Awaitable[Any]], *args: Any, **named: Any
+    ) -> Any:
+        """Runs `fun` on the thread's loop. Raises StopWorker if the thread has ended."""
+        try:
+            return await super().call_thread(fun, *args, **named)
+        except RuntimeError as error:
+            if not self.thread_loop.is_closed():
+                raise
+            raise StopWorker(THREAD_ENDED, ExitCode.RESTART) from error
+
     def knock(self) -> None:
         """Makes the thread's loop update `turned_at`, as a sign of life."""
-        self.thread_loop.call_soon_threadsafe(self._turned)
+        # A loop that is closed raises; the watchdog's next look sees that the thread has ended.
+        with contextlib.suppress(RuntimeError):
+            self.thread_loop.call_soon_threadsafe(self._turned)
 
     def _turned(self) -> None:
         self.turned_at = time.monotonic()

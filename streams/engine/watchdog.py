@@ -19,6 +19,7 @@ from streams.engine.process_exit import end_on, end_process
 from streams.kafka.rights import RIGHTS_ERRORS
 from streams.stop_worker import ExitCode
 
+THREAD_ENDED = "the consumer's thread has ended: nothing would ever be read"
 TICK_SECONDS = 0.5
 # In ticks, not seconds, so that a loop that was held up can first route batches under way.
 TAIL_PATIENCE_TICKS = 5
@@ -96,7 +97,7 @@ class Watchdog:
         """Ends the process if the consumer's thread has ended or its event loop hangs."""
         worker = thread._thread
         if worker is not None and not worker.is_alive():
-            end_process("the consumer's thread has ended: nothing would ever be read")
+            end_process(THREAD_ENDED)
         limit = self._context.config.loop_stall_seconds
         # Counted in ticks, not seconds: after a freeze of the process both loops need time to run.
         self._thread_still = self._thread_still + 1 if thread.turned_at == self._turned_at else 0
