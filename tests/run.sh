@@ -63,14 +63,17 @@ if [ "$quick" ]; then
   processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 else
   processes=4
-  # Beside each other: Java writes its cache, and one Python the test files that are compiled, which
-  # all test processes would compile for themselves otherwise.
+  # Beside each other: Java writes its cache, and in a new tree one Python compiles the test files,
+  # which all test processes would compile for themselves otherwise.
+  compiling=''
+  if [ ! -d tests/__pycache__ ]; then
+    python -m pytest --collect-only -q >/dev/null 2>&1 &
+    compiling=$!
+  fi
   printf '\n== classes: python -m tests.support.loaded_classes\n'
-  python -m pytest --collect-only -q >/dev/null 2>&1 &
-  compiling=$!
   python -m tests.support.loaded_classes || echo 'tests run without it'
   # A file that cannot be collected is told by the tests.
-  wait "$compiling" || :
+  [ -z "$compiling" ] || wait "$compiling" || :
 fi
 set -- --numprocesses "${BYLINE_TEST_PROCESSES:-$processes}" "$@"
 if [ "$quick" ]; then
