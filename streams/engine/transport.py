@@ -144,8 +144,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _pace(self, fetcher: Any, found: bool) -> None:
         """Lets a broker keep fetches for longer while no partition has anything.
 
-        A partition with records waits for the fetch that is out for the others; there is none with
-        records now, and what comes first ends the fetch whatever its limit.
+        A partition whose records were taken is fetched again only when the fetch that is out for
+        the others has returned. While idle there is none, and the first record ends a fetch.
         """
         config, now = self.engine.config, time.monotonic()
         if found:

@@ -1,19 +1,10 @@
-"""What targeted runs wait for: events by account, invited accounts, a fixed order of steps."""
+"""What targeted runs share: events by account, invited accounts, and the verdict at the end."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from tests.chaos.lives import ChaosAccount
 from tests.chaos.stage import ChaosStage
-
-
-def wait_for(true: Callable[[], Any], seconds: float) -> None:
-    """Poll until it is true; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.05)
+from tests.engine.harness import wait_until
 
 
 class HeardEvents:
@@ -33,6 +24,10 @@ class HeardEvents:
         """Whether an event of this name came out for each."""
         return all(name in self.events.get(account.key, {}) for account in accounts)
 
+    def wait(self, accounts: list[ChaosAccount], name: str, seconds: float) -> None:
+        """Until an event of this name came out for each; fail after `seconds`."""
+        wait_until(lambda: self.all(accounts, name), seconds, f"{name} for each", every=0.05)
+
 
 def invited(stage: ChaosStage, heard: HeardEvents, name: str, count: int) -> list[ChaosAccount]:
     """So many accounts, `name` and a number each, who were invited; returns once all are."""
@@ -41,7 +36,7 @@ def invited(stage: ChaosStage, heard: HeardEvents, name: str, count: int) -> lis
     for account in accounts:
         account.label()
         account.reads(1.5)
-    wait_for(lambda: heard.all(accounts, "invitation.issued"), 150)
+    heard.wait(accounts, "invitation.issued", 150)
     for account in accounts:
         issued = heard.events[account.key]["invitation.issued"]
         account.invitation_id = issued["invitation_id"]

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.chaos.grounds import ChaosSite
-from tests.chaos.heard import HeardEvents, assert_fine, invited, wait_for
+from tests.chaos.heard import HeardEvents, assert_fine, invited
 from tests.chaos.stage import ChaosStage
 from tests.chaos.traffic import TrafficRates
 
@@ -34,7 +34,7 @@ def test_receipt_and_answer_may_come_in_either_order(stage: ChaosStage, heard: H
         for word in words if number % 2 else words[::-1]:
             word()
             stage.sender.flush()
-    wait_for(lambda: heard.all(accounts, "consent.granted"), 40)
+    heard.wait(accounts, "consent.granted", 40)
     assert heard.all(accounts, "invitation.delivered")
 
 
@@ -45,7 +45,7 @@ def test_given_a_backlog_then_an_answer_in_time_beats_its_deadline(
     accounts = invited(stage, heard, "backlog", 40)
     for account in accounts:
         account.receipt()
-    wait_for(lambda: heard.all(accounts, "invitation.delivered"), 40)
+    heard.wait(accounts, "invitation.delivered", 40)
     for slot in stage.supervisor.slots:
         slot.wanted = False
         stage.supervisor.kill(slot)
@@ -63,8 +63,8 @@ def test_given_a_backlog_then_an_answer_in_time_beats_its_deadline(
     stage.sender.flush()
     time.sleep(max(0.0, max(one.timestamp() for one in deadlines) - time.time() + 1))
     stage.supervisor.scale(2)
-    wait_for(lambda: heard.all(in_time, "consent.granted"), 60)
-    wait_for(lambda: heard.all(too_late, "invitation.expired"), 60)
+    heard.wait(in_time, "consent.granted", 60)
+    heard.wait(too_late, "invitation.expired", 60)
     assert not any("invitation.expired" in heard.events[one.key] for one in in_time)
 
 

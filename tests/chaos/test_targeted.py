@@ -13,11 +13,12 @@ from schemas.topics import INPUTS
 from streams.engine.failpoints import POINTS
 from tests.chaos.faults import Faults
 from tests.chaos.grounds import APPLICATION, PREFIX, ChaosSite
-from tests.chaos.heard import HeardEvents, assert_fine, invited, wait_for
+from tests.chaos.heard import HeardEvents, assert_fine, invited
 from tests.chaos.liveness import starts_at_once
 from tests.chaos.schedule import ScheduledFault
 from tests.chaos.stage import ChaosStage
 from tests.chaos.traffic import TrafficRates
+from tests.engine.harness import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
 BUSY = TrafficRates(readings=100.0, lives=1.5, crowd=1_000)
@@ -26,7 +27,7 @@ PARTITIONS = 8
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[ChaosStage]:
-    """Keys stay in the partitions of the beginning, for some are added at the end."""
+    """Each key stays in its first partition, also when partitions are added at the end."""
     with ChaosStage(ChaosSite(partitions=PARTITIONS), 3, BUSY) as made:
         made.sender.pinned = True
         made.begin(2)
@@ -56,7 +57,7 @@ def _overwrite_offsets(site: ChaosSite, back: bool) -> None:
             return False
         return True
 
-    wait_for(overwritten, 60)
+    wait_until(overwritten, 60, "the group's offsets are overwritten", every=0.05)
     group.close()
 
 
@@ -106,15 +107,20 @@ def test_given_partitions_added_under_load_then_nothing_adverse_and_all_else_goe
     accounts = invited(stage, heard, "added", 20)
     for account in accounts:
         account.receipt()
-    wait_for(lambda: heard.all(accounts, "invitation.delivered"), 40)
+    heard.wait(accounts, "invitation.delivered", 40)
     _widen([topic.name for topic in INPUTS if not topic.single], stage.site, PARTITIONS + 2)
     logs = [stage.supervisor.log(number) for number in range(2)]
-    wait_for(lambda: all("partitions were added" in log.read_text() for log in logs), 20)
+    wait_until(
+        lambda: all("partitions were added" in log.read_text() for log in logs),
+        20,
+        "both workers say it",
+        every=0.05,
+    )
     since = time.time()
     time.sleep(20)
     for account in accounts[:10]:
         account.answers("granted")
-    wait_for(lambda: heard.all(accounts[:10], "consent.granted"), 40)
+    heard.wait(accounts[:10], "consent.granted", 40)
     adverse = [
         event["event"]
         for own in heard.events.values()

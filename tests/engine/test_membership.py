@@ -1,13 +1,9 @@
 """A worker and its group: it leaves for good when it stops, and throws nobody out."""
 
-import asyncio
 import time
 
 import pytest
-from mode.threads import MethodQueue
 
-from streams.engine.transport import BatchConsumerThread
-from streams.stop_worker import StopWorker
 from tests.engine.harness import Toys, wait_until
 
 pytestmark = pytest.mark.kafka
@@ -72,19 +68,6 @@ def test_given_a_consumer_thread_that_stands_still_or_has_ended_then_the_worker_
     worker = toys.worker(**{"break": [how]}, loop_stall_seconds=4).ready()
     assert worker.exit_code() == 70
     assert "the consumer" in worker.log.rsplit("worker stops (70)", 1)[1]
-
-
-async def test_whoever_asks_a_thread_that_has_just_ended_says_so_too() -> None:
-    """Between two looks of the watchdog; "Event loop is closed" helps nobody."""
-    loop = asyncio.new_event_loop()
-    loop.close()
-    thread = BatchConsumerThread.__new__(BatchConsumerThread)
-    thread.thread_loop, thread.parent_loop = loop, asyncio.get_running_loop()
-    thread._method_queue = MethodQueue(loop=loop)
-    with pytest.raises(StopWorker, match="the consumer's thread has ended") as stopped:
-        await thread.call_thread(thread._fetch)
-    assert stopped.value.exit_code == 70
-    thread.knock()
 
 
 @pytest.mark.slow

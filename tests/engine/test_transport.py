@@ -1,13 +1,16 @@
-"""A worker without inputs asks its brokers seldom, and is no later for it."""
+"""The consumer's thread: idle, it asks its brokers seldom and is no later; ended, it is named."""
 
+import asyncio
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mode.threads import MethodQueue
 
 from streams.engine.config import EngineConfig
 from streams.engine.transport import IDLE_AFTER_SECONDS, BatchConsumerThread
+from streams.stop_worker import StopWorker
 from tests.engine.harness import Toys
 
 
@@ -46,3 +49,16 @@ def test_what_comes_after_idle_seconds_is_not_kept_waiting_nor_is_what_follows_i
         toys.add(1)
         toys.add(4)
         toys.assert_exact(seconds=6)
+
+
+async def test_whoever_asks_a_thread_that_has_just_ended_says_so_too() -> None:
+    """Between two looks of the watchdog; "Event loop is closed" helps nobody."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    thread = BatchConsumerThread.__new__(BatchConsumerThread)
+    thread.thread_loop, thread.parent_loop = loop, asyncio.get_running_loop()
+    thread._method_queue = MethodQueue(loop=loop)
+    with pytest.raises(StopWorker, match="the consumer's thread has ended") as stopped:
+        await thread.call_thread(thread._fetch)
+    assert stopped.value.exit_code == 70
+    thread.knock()
