@@ -90,6 +90,10 @@ SIDE_BY_SIDE = (
 """Files of theirs that measure no time, or allow for a machine that others use too."""
 
 
+ON_GUARDED = tuple(f"cli/test_{it}.py" for it in ("acl", "each_right", "faults", "rights"))
+"""Files that are handed out as one, so that one broker with TLS and ACLs is started for all."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a Kafka, and put the files into the order of `ordered`."""
     for item in items:
@@ -129,6 +133,8 @@ def ordered(groups: Collection[str], kafka: Collection[str], slow: Collection[st
 
 def _group(nodeid: str) -> str:
     file = nodeid.partition("::")[0]
+    if file.endswith(ON_GUARDED):
+        return "cli on a guarded Kafka"
     folder = (*file.split("/"), "")[1]
     return folder if folder in ONE_AFTER_ANOTHER and not file.endswith(SIDE_BY_SIDE) else file
 

@@ -29,6 +29,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tests.support.running import Running
+from tests.support.topic_settings import change_topic
 from tests.support.zygote import Child
 
 WORKER = Path(__file__).parent / "toy_worker.py"
@@ -154,6 +155,10 @@ class Toys:
 
     def admin(self, call: Callable[[AIOKafkaAdminClient], Any]) -> Any:
         return asyncio.run(self._admin(call))
+
+    def change(self, topic: str, **settings: str) -> None:
+        """Set settings of a topic: `cleanup_policy` and the like."""
+        self.admin(lambda client: change_topic(client, topic, **settings))
 
     def keyed(self) -> list[str]:
         """The topics whose partitions have our keys."""

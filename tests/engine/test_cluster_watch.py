@@ -9,18 +9,10 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.engine.harness import HarnessWorker, Toys, wait_until
 
 pytestmark = pytest.mark.kafka
-
-
-def _set(toys: Toys, topic: str, **config: str) -> None:
-    wanted = ConfigResource(
-        ConfigResourceType.TOPIC, topic, {k.replace("_", "."): v for k, v in config.items()}
-    )
-    toys.admin(lambda client: client.alter_configs([wanted]))
 
 
 @pytest.mark.parametrize("which", ["all", "one input", "the broadcast"])
@@ -130,18 +122,18 @@ def test_given_a_changelog_that_lost_its_beginning_then_the_worker_refuses(toys:
     toys.assert_exact()
     worker.stop()
     changelog = f"{toys.prefix}-counts-changelog"
-    _set(toys, changelog, cleanup_policy="delete")
+    toys.change(changelog, cleanup_policy="delete")
     toys.worker().refuses(f"changelog {changelog} has cleanup.policy delete")
     gone = {TopicPartition(changelog, 1): RecordsToDelete(before_offset=1)}
     toys.admin(lambda client: client.delete_records(gone, 10_000))
-    _set(toys, changelog, cleanup_policy="compact")
+    toys.change(changelog, cleanup_policy="compact")
     toys.worker().refuses(f"changelog {changelog}[1] begins at offset 1")
 
 
 def test_given_a_changelog_set_to_delete_under_a_worker_then_it_ends(toys: Toys) -> None:
     worker = toys.worker().ready()
     changelog = f"{toys.prefix}-timers-changelog"
-    _set(toys, changelog, cleanup_policy="compact,delete")
+    toys.change(changelog, cleanup_policy="compact,delete")
     worker.refuses(f"changelog {changelog} has cleanup.policy compact,delete", seconds=12)
 
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from tests.engine.harness import Toys
 
@@ -51,10 +50,7 @@ def test_given_unequal_partitions_then_they_are_listed(make_toys: Callable[..., 
 
 
 def test_given_a_topic_with_small_messages_then_it_is_named(toys: Toys) -> None:
-    small = ConfigResource(
-        ConfigResourceType.TOPIC, f"{toys.prefix}.out", {"max.message.bytes": "500000"}
-    )
-    toys.admin(lambda client: client.alter_configs([small]))
+    toys.change(f"{toys.prefix}.out", max_message_bytes="500000")
     worker = toys.worker()
     assert worker.exit_code() == 2
     assert f"{toys.prefix}.out takes batches of 500000 bytes" in worker.log
@@ -65,9 +61,7 @@ def test_given_inputs_with_the_producers_times_then_the_topic_is_named(toys: Toy
     assert worker.exit_code() == 2
     assert f"{toys.prefix}.marks has message.timestamp.type CreateTime" in worker.log
     for topic in ("marks", "adds", "factor"):
-        name, wanted = f"{toys.prefix}.{topic}", {"message.timestamp.type": "LogAppendTime"}
-        config = ConfigResource(ConfigResourceType.TOPIC, name, wanted)
-        toys.admin(lambda client, config=config: client.alter_configs([config]))
+        toys.change(f"{toys.prefix}.{topic}", message_timestamp_type="LogAppendTime")
     toys.worker("two", append_time=True).ready()
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import DAY_MS, EVENT_RETENTION_MS
 from streams.operate.topics import create, kept_too_short
 from streams.settings import Settings
 from tests.cli.conftest import Byline
 from tests.operate.conftest import until
+from tests.support.topic_settings import change_topic
 
 pytestmark = pytest.mark.kafka
 
@@ -24,9 +24,7 @@ async def keep(settings: Settings, **changed: str) -> None:
     """Set how the decision log is kept: `retention_ms` and the like."""
     client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     await client.start()
-    topic = f"{settings.topic_prefix}decisions"
-    words = {name.replace("_", "."): value for name, value in changed.items()}
-    await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, words)])
+    await change_topic(client, f"{settings.topic_prefix}decisions", **changed)
     await client.close()
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS
+from tests.support.topic_settings import change_topic
 from tests.worker.commands import audited, byline
 from tests.worker.harness import Estate, utc_now
 from tests.worker.policies import policy
@@ -43,8 +43,7 @@ def delete_records(estate: Estate, topic: str, before: dict[int, int]) -> None:
 def cut(estate: Estate, changelog: str) -> None:
     """Retention takes the first record of each partition, as it would with `delete`."""
     for cleanup in ("delete", "compact"):
-        change = ConfigResource(ConfigResourceType.TOPIC, changelog, {"cleanup.policy": cleanup})
-        admin(estate, lambda client, change=change: client.alter_configs([change]))
+        admin(estate, lambda client, it=cleanup: change_topic(client, changelog, cleanup_policy=it))
         if cleanup == "delete":
             delete_records(estate, changelog, dict.fromkeys(range(estate.partitions), 1))
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from confluent_kafka import Consumer, Producer
 
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, TOPICS, Topic
@@ -19,6 +18,7 @@ from streams.core.model.instants import rfc3339
 from streams.engine.acceptance import ReadFrom
 from streams.operate import reroute, topics
 from tests.chaos.cluster.ground import PARTITIONS, ClusterGround, wait
+from tests.support.topic_settings import change_topic
 
 RESTORED_SECONDS = 20.0
 """What producers have sent in so many seconds is sent again to an input that was lost."""
@@ -147,8 +147,7 @@ def _cut(ground: ClusterGround) -> None:
     name = ground.names.changelog("accounts")
     gone = {TopicPartition(name, n): RecordsToDelete(before_offset=5) for n in range(PARTITIONS)}
     for cleanup in ("delete", "compact"):
-        change = ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": cleanup})
-        ground.admin(lambda client, change=change: client.alter_configs([change]))
+        ground.admin(lambda client, it=cleanup: change_topic(client, name, cleanup_policy=it))
         if cleanup == "delete":
             ground.admin(lambda client: client.delete_records(gone, 10_000))
 
