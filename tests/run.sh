@@ -10,7 +10,7 @@
 # Python alone is enough. Tests that want another program (promtool, kustomize, …) are run where it
 # is; the last line names those absent, and how many tests were not run for them.
 #
-# Test files run in four processes (BYLINE_TEST_PROCESSES) side by side, for most tests wait most of
+# Test files run in six processes (BYLINE_TEST_PROCESSES) side by side, for most tests wait most of
 # the time; tests/conftest.py says how. Types and imports are checked beside the tests, and what they
 # say is shown after them.
 set -eu
@@ -62,7 +62,7 @@ if [ "$quick" ]; then
   # Nothing waits here: as many processes as there are processors.
   processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 else
-  processes=4
+  processes=6
   # Beside each other: Java writes its cache, and in a new tree one Python compiles the test files,
   # which all test processes would compile for themselves otherwise.
   compiling=''
