@@ -16,7 +16,7 @@ from tests.worker.harness import Worker, utc_now
 
 CROSSINGS = 12_000
 """Falls of one account, at first; more follow until the alert fires."""
-FROZEN_SECONDS, THAWED_SECONDS = 1.1, 0.4
+FROZEN_SECONDS, THAWED_SECONDS = 1.1, 0.15
 WIPED_TIMES = 5
 """How often a restoration may be too quick to be seen."""
 AWAY_SECONDS = 420
