@@ -16,7 +16,7 @@ from tests.worker.harness import Worker, utc_now
 
 CROSSINGS = 12_000
 """Falls of one account, at first; more follow until the alert fires."""
-FROZEN_SECONDS, THAWED_SECONDS = 1.1, 0.15
+FROZEN_SECONDS, THAWED_SECONDS = 2.0, 0.4
 WIPED_TIMES = 5
 """How often a restoration may be too quick to be seen."""
 AWAY_SECONDS = 420
@@ -139,7 +139,7 @@ def policies_run_side_by_side(stage: WatchedEstate) -> None:
 
 
 def a_broker_is_slow(stage: WatchedEstate) -> None:
-    """The broker stands still for a second, again and again, while one decision follows another."""
+    """The broker stands still for two seconds, again and again, while decisions are made."""
     assert stage.cluster is not None
     cluster, crowd = stage.cluster, Crowd(stage.estate, "bilibili")
     at = datetime.now(UTC) - timedelta(days=5)

@@ -6,7 +6,7 @@ INJECTED: Mapping[str, str] = {
     # The service
     "BylineWorkersMissing": "kill -9 of the worker; then a new start",
     "BylineWorkerRestarts": "kill -9 and a new start, again and again; then an hour passes",
-    "BylineTransactionsSlow": "the broker is frozen for 1.1 s, again and again;"
+    "BylineTransactionsSlow": "the broker is frozen for 2 s, again and again;"
     " then it is left alone",
     "BylineKafkaAway": "kill -9 of the broker; then it is started again",
     "BylinePartitionsNotRunning": "the worker's disk is wiped, and the broker frozen while it"
