@@ -35,7 +35,7 @@ READING_MORE = {"category": False, "cause": False}
 LABEL_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "category": True}
 LABEL_MORE = {"source": False, "valid_until": False}
 _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
-_DAY = 86_400_000
+DAY_MS = 86_400_000
 _SHORT = 4
 """How many texts a list in SQL may have: DuckDB compares so few with each row."""
 
@@ -237,8 +237,8 @@ def constant(kind: str, at: int) -> str:
 def day(kind: str) -> str:
     """Returns the SQL expression of the UTC day (since 1970) of `entered_raw`, by its type."""
     if kind in _TIMESTAMPS:
-        return f"(epoch_us(entered_raw) // {_DAY * 1000})::INTEGER"
-    return f"entered_raw // {_DAY}"
+        return f"(epoch_us(entered_raw) // {DAY_MS * 1000})::INTEGER"
+    return f"entered_raw // {DAY_MS}"
 
 
 def _typed(column: str, kind: str) -> str:

@@ -7,7 +7,8 @@ compares both. Times are milliseconds UTC.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from streams.core.inputs.entry import SKEW
 from streams.core.model.account import decode_account
@@ -21,7 +22,7 @@ AHEAD = SKEW
 """How far a reading's time may be after its entry. One that is further ahead is refused."""
 
 
-class RestingReading(NamedTuple):
+class RestingReading(Struct, frozen=True, gc=False):
     """A reading of a history. `row`: its number, its offset. `cause`: None if organic."""
 
     row: int
@@ -104,14 +105,14 @@ class RestingPartition(SimulatedPartition):
 
     def _rests_at(self, at: int, reading: RestingReading) -> bool:
         """Whether a reading changes nothing but a stored count; if so, keeps it for later."""
-        _, account, followers, seen_at, _ = reading
+        account, followers = reading.account, reading.followers
         if account not in self._rests:
             return followers < self._floor
         rest = self._rests[account]
         if (
             rest is None
             or not rest.low <= followers < rest.high
-            or seen_at <= rest.seen_at
+            or reading.seen_at <= rest.seen_at
             or followers * 2 < rest.followers
         ):
             return False
@@ -119,7 +120,7 @@ class RestingPartition(SimulatedPartition):
             # Each fall was by less than half; from the stored count it would be by more.
             self.now = max(self.now, rest.last[0])
             self._catch_up([f"{self._policy.platform}:{account}".encode()])
-        rest.followers, rest.seen_at, rest.last = followers, seen_at, (at, reading)
+        rest.followers, rest.seen_at, rest.last = followers, reading.seen_at, (at, reading)
         return True
 
     def run_timers(self) -> None:

@@ -11,7 +11,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from streams.backtest.answers import AnswerModel, ModelWord
 from streams.backtest.columns import Columns, connect
 from streams.backtest.lines import crossings, near_lines
 from streams.backtest.resting import RestingPartition, RestingReading
-from streams.backtest.scan import Carried, Floors, Scan
+from streams.backtest.scan import Carried, Floors, Given, Scan
 from streams.backtest.tally import Tally
 from streams.backtest.words import load_words
 from streams.core.model.instants import rfc3339
@@ -42,7 +42,6 @@ Progress = Callable[[str, int, int], None]
 """Called now and then with what is being done, and how many rows of how many (0: unknown)."""
 Watch = Callable[[str, str, bytes | None, bytes | None], None]
 """Called with every record that the core sends: the policy's name, topic, key, value."""
-_TOLD_EVERY = 5_000
 
 
 @dataclass(frozen=True)
@@ -134,37 +133,36 @@ class Lane:
             self._number += 1
             heapq.heappush(self._said, (word.at, self._number, word))
 
-    def read(self, at: int, reading: RestingReading) -> None:
-        """Takes a reading that entered at `at` (ms). Inputs come in order of time, then topic."""
-        if at != self._at:
-            self._give(at)
-        elif self._readings or self._others:
-            self._readings.append(reading)
-            return
-        # One that changes nothing need not wait for what else enters at its instant.
-        if (self._said and self._said[0][0] < at) or not self.led.rests(at, reading):
-            self._readings.append(reading)
+    def read(self, inputs: Iterable[Given]) -> None:
+        """Takes inputs of the policy's platform, in order of time, then topic."""
+        led, said = self.led, self._said
+        for at, _, one in inputs:
+            if at != self._at:
+                if self._readings or self._others:
+                    self._apply()
+                self._at = at
+            if isinstance(one, RestingReading):
+                # One that changes nothing need not wait for what else enters at its instant.
+                waits = self._readings or self._others or (said and said[0][0] < at)
+                if waits or not led.rests(at, one):
+                    self._readings.append(one)
+            else:
+                topic, record = one
+                self._others.setdefault(topic, []).append(record)
 
-    def hear(self, at: int, topic: InputName, record: SimulatedRecord) -> None:
-        """Takes a label or a word that entered at `at` (ms)."""
-        if at != self._at:
-            self._give(at)
-        self._others.setdefault(topic, []).append(record)
-
-    def _give(self, following: int) -> None:
+    def _apply(self) -> None:
         """Applies the inputs of the last instant, after the model's answers from before it."""
-        if self._readings or self._others:
-            at, batches, readings = self._at, list(self._others.items()), self._readings
-            self._others, self._readings = {}, []
-            due = self.led.due()
-            if self._said or (due is not None and due < at):
-                self._say_until(at - 1)
-            self.led.take(at, batches, readings)
-        self._at = following
+        at, batches, readings = self._at, list(self._others.items()), self._readings
+        self._others, self._readings = {}, []
+        due = self.led.due()
+        if self._said or (due is not None and due < at):
+            self._say_until(at - 1)
+        self.led.take(at, batches, readings)
 
     def end(self, now: int) -> None:
         """Runs the clock to `now` (ms) with all timers and answers, and closes the tally."""
-        self._give(now)
+        if self._readings or self._others:
+            self._apply()
         self._say_until(now)
         self.led.until(now)
         self.led.close()
@@ -304,16 +302,11 @@ def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> No
     for lane in lanes:
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
     total, done = carried.kept_rows, 0
-    for at, platform, one in scan.inputs():
-        own = of_platform.get(platform, ())
-        if isinstance(one, RestingReading):
+    for given in scan.inputs():
+        for platform, own in of_platform.items():
+            mine = [one for one in given if one[1] == platform]
             for lane in own:
-                lane.read(at, one)
-            done += 1
-            if done % _TOLD_EVERY == 0:
-                tell("leads the core through the rows", done, total)
-        else:
-            topic, record = one
-            for lane in own:
-                lane.hear(at, topic, record)
+                lane.read(mine)
+        done += sum(isinstance(one, RestingReading) for _, _, one in given)
+        tell("leads the core through the rows", done, total)
     tell("leads the core through the rows", total, total)

@@ -13,11 +13,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.enums import ACCOUNT_ID_PATTERN, Cause
 from schemas.inputs import InputName
-from streams.backtest.columns import among, constant, day, fault, milliseconds, quoted, usable
+from streams.backtest.columns import (
+    DAY_MS,
+    among,
+    constant,
+    day,
+    fault,
+    milliseconds,
+    quoted,
+    usable,
+)
 from streams.backtest.resting import AHEAD, RestingReading
 from streams.core.partition import ORDER
 from streams.lives.partition import SimulatedRecord
@@ -25,12 +34,16 @@ from streams.lives.partition import SimulatedRecord
 if TYPE_CHECKING:
     import duckdb
 
-CHUNK = 20_000
+CHUNK = 5_000
 """How many rows are fetched from DuckDB at a time."""
 EXACT_ROWS = 5_000_000
 """Up to so many rows accounts are counted exactly, beyond it about (HyperLogLog, 2 to 3 %)."""
 FROM_PERCENT = 80
 """From this share of a line on, in per cent, an account counts as near it."""
+
+
+Given = tuple[int, str, RestingReading | tuple[InputName, SimulatedRecord]]
+"""Instant (ms), platform, and a reading, or the topic and record of a label or word."""
 
 
 class Floors(NamedTuple):
@@ -133,17 +146,18 @@ class Scan:
         # Groups of numbers cost less than groups of texts.
         names = f"ENUM({', '.join(map(quoted, self.floors.floor))})"
         rows = self._connection.execute(
-            f"SELECT name::VARCHAR AS platform, day, count, {milliseconds('first', self._kind)},"
-            f" {milliseconds('last', self._kind)} FROM (SELECT try_cast(platform AS {names}) AS"
-            f" name, {day(self._kind)} AS day, count(*) AS count, min(entered_raw) AS first,"
-            f" max(entered_raw) AS last FROM readings WHERE {self.sound()} GROUP BY ALL)"
-            " ORDER BY ALL"
+            f"SELECT name::VARCHAR AS platform, day, count FROM (SELECT try_cast(platform AS"
+            f" {names}) AS name, {day(self._kind)} AS day, count(*) AS count FROM readings"
+            f" WHERE {self.sound()} GROUP BY ALL) ORDER BY ALL"
         ).fetchall()
-        for platform, number, count, first, last in rows:
+        for platform, number, count in rows:
             found.sound += count
             found.days.setdefault(platform, {})[number] = count
-            found.first = first if found.first is None else min(found.first, first)
-            found.last = last if found.last is None else max(found.last, last)
+        if rows:
+            numbers = [number for _, number, _ in rows]
+            found.first = self._outermost("min", (None, (min(numbers) + 1) * DAY_MS))
+            # DuckDB's division rounds towards zero, so a day before 1970 may be the one after it.
+            found.last = self._outermost("max", ((max(numbers) - 1) * DAY_MS, None))
         within = f"FROM readings WHERE {self._sound_within}"
         ((found.rows,),) = self._connection.execute(f"SELECT count(*) {within}").fetchall()
         if found.rows > found.sound:
@@ -153,6 +167,18 @@ class Scan:
                 " GROUP BY ALL"
             )
             found.refused = Counter(dict(wrong.fetchall()))
+
+    def _outermost(self, which: str, span: tuple[int | None, int | None]) -> int:
+        """Returns the first or last entry (ms) of the usable rows; `span` leaves out other days.
+
+        DuckDB passes over whole blocks of other days. An extreme of each group costs more.
+        """
+        outermost = milliseconds(f"{which}(entered_raw)", self._kind)
+        ((found,),) = self._connection.execute(
+            f"SELECT {outermost} FROM readings WHERE {self.sound()}"
+            f" AND {_within('entered_raw', self._kind, span)}"
+        ).fetchall()
+        return int(found)
 
     def sound(self) -> str:
         """Returns the SQL condition of usable readings in the span."""
@@ -260,13 +286,10 @@ class Scan:
 
     # ---- rows in order -------------------------------------------------------------------------
 
-    def inputs(
-        self,
-    ) -> Iterator[tuple[int, str, RestingReading | tuple[InputName, SimulatedRecord]]]:
-        """Yields the inputs of the accounts that matter: instant (ms), platform, input.
+    def inputs(self) -> Iterator[list[Given]]:
+        """Yields the inputs of the accounts that matter, some thousands at a time.
 
-        An input is a reading, or the topic and record of a label or word. They are in order of
-        time; at one instant by topic in the contract's order, then by row.
+        They are in order of time; at one instant by topic in the contract's order, then by row.
         """
         parts = [self._counts()]
         if self._has_category:
@@ -283,15 +306,18 @@ class Scan:
         reader = self._connection.sql(f"SELECT {wanted} FROM ({query})").to_arrow_reader(CHUNK)
         counts = ORDER.index("follower-counts")
         for batch in reader:
-            columns: list[list[Any]] = [column.to_pylist() for column in batch.columns]
-            for at, platform, topic, row, account, value, followers, seen_at, cause in zip(
-                *columns, strict=True
-            ):
-                if topic == counts:
-                    yield at, platform, RestingReading(row, account, followers, seen_at, cause)
-                else:
-                    key = f"{platform}:{account}".encode()
-                    yield at, platform, (ORDER[topic], SimulatedRecord(row, at, key, value))
+            entered, platforms, topics, rows, accounts, values, *more = (
+                column.to_pylist() for column in batch.columns
+            )
+            readings = map(RestingReading, rows, accounts, *more)
+            given: list[Given] = list(zip(entered, platforms, readings, strict=True))
+            for place, topic in enumerate(topics):
+                if topic != counts:
+                    at, platform, _ = given[place]
+                    key = f"{platform}:{accounts[place]}".encode()
+                    record = SimulatedRecord(rows[place], at, key, values[place])
+                    given[place] = at, platform, (ORDER[topic], record)
+            yield given
 
     def _counts(self) -> str:
         """Returns SQL of the readings; causes that are not known are left out."""

@@ -40,7 +40,8 @@ def scanned(folder: Path, readings: Path, **asked: Any) -> tuple[Carried, list[Y
         it.keep(found, everybody=wanted.everybody, shard=wanted.shard)
         inputs = [
             (at - START, one.account if isinstance(one, RestingReading) else one[1].key, one)
-            for at, _, one in it.inputs()
+            for given in it.inputs()
+            for at, _, one in given
         ]
     return found, inputs
 
@@ -144,9 +145,7 @@ def test_a_label_that_stays_is_no_input_and_one_that_goes_is_a_tombstone(tmp_pat
     rows = [ReadingRow(at * DAY, "a1", 1500, label) for at, label in enumerate(labels)]
     path = parquet_file(tmp_path / "r.parquet", rows)
     _, inputs = scanned(tmp_path, path)
-    changed = [
-        (at // DAY, it[1].value is None) for at, _, it in inputs if it[0] == "category-changes"
-    ]
+    changed = [(at // DAY, it[1].value is None) for at, _, it in inputs if isinstance(it, tuple)]
     assert changed == [(0, False), (2, True), (4, False)]
     gone = [_label("a1", 0), _label("a1", 2 * DAY, category="")]
     plain = parquet_file(tmp_path / "p.parquet", [row._replace(label="") for row in rows])
@@ -209,6 +208,26 @@ def test_where_a_reading_is_ahead_of_its_entry_none_may_rest(
     assert (at, one.seen_at) == (0, START + ahead)
 
 
+def test_the_first_and_the_last_entry_are_those_of_usable_readings(tmp_path: Path) -> None:
+    """Whatever the order of the rows, and whatever else entered on these days or beyond them."""
+    good = [5 * DAY + 7, 2 * DAY + HOUR + 3, 2 * DAY + HOUR, 5 * DAY + 9, 3 * DAY]
+    rows = [ReadingRow(at, "a1", 1500) for at in good]
+    rows += [ReadingRow(at, "a1", -1) for at in (0, 2 * DAY, 5 * DAY + HOUR, 9 * DAY)]
+    rows += [ReadingRow(2 * DAY + 1, "a1", 1500, platform="nowhere")]
+    for path in (parquet_file(tmp_path / "r.parquet", rows), csv_file(tmp_path / "r.csv", rows)):
+        found, _ = scanned(tmp_path, path)
+        assert (found.sound, found.rows) == (5, 10)
+        assert (found.first, found.last) == (START + 2 * DAY + HOUR, START + 5 * DAY + 9)
+
+
+def test_an_entry_before_1970_is_no_fault(tmp_path: Path) -> None:
+    """Its day is counted towards zero, not downwards."""
+    value = {"platform": PLATFORM, "account_id": "a1", "followers": 1500}
+    value |= {"observed_at": rfc3339(START), "entered_at": "1969-12-29T12:00:00.001Z"}
+    found, _ = scanned(tmp_path, json_file(tmp_path / "r.jsonl", [value]))
+    assert found.first == found.last == -(2 * DAY + DAY // 2) + 1
+
+
 def test_words_are_the_inputs_of_one_shard_alone(tmp_path: Path) -> None:
     names = [f"a{number}" for number in range(9)]
     said = [_word(number, HOUR, name, "exempted") for number, name in enumerate(names)]
@@ -217,7 +236,7 @@ def test_words_are_the_inputs_of_one_shard_alone(tmp_path: Path) -> None:
     shards = [
         scanned(tmp_path, path, words=str(words), shard=(number, 3))[1] for number in range(3)
     ]
-    keys = [{key for _, key, it in shard if it[0] == "account-changes"} for shard in shards]
+    keys = [{key for _, key, it in shard if isinstance(it, tuple)} for shard in shards]
     assert sum(map(len, keys)) == len(set().union(*keys)) == 9
 
 
