@@ -131,6 +131,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "generation",
         "member_id",
     ),
+    "aiokafka.producer.message_accumulator:BatchBuilder": ("_builder", "_relative_offset"),
     "aiokafka.producer.producer:AIOKafkaProducer": ("_sender", "_txn_manager"),
     "aiokafka.producer.sender:BaseHandler": ("_default_backoff", "_sender"),
     "aiokafka.producer.sender:EndTxnHandler": ("_commit_result",),

@@ -4,7 +4,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from streams.core.inputs.batches import NOT_AT_ONCE, decode_batch
+from streams.core.inputs.checks import QUOTES, all_plain, says_time
+from streams.core.inputs.decode import DecodedCategoryChange
 from streams.core.model.instants import rfc3339
 from streams.core.model.ports import CATEGORIES
 from tests.core.given import DAY, PLATFORM, START, Day, GivenRecord
@@ -26,10 +31,26 @@ FORMS = {
     "with an end before 2005": {"valid_until": "1970-01-01T00:00:00Z"},
     "too far ahead": {"observed_at": rfc3339(START + DAY)},
     "with a time in another form": {"observed_at": "2023-11-01 00:00:00Z"},
+    "with a time of whole seconds": {"observed_at": "2023-11-01T00:00:00Z"},
+    "with a time in small letters": {"observed_at": "2023-11-01t00:00:00.000z"},
+    "with a time of another zone": {"observed_at": "2023-11-01T08:00:00.000+08:00"},
+    "with an escaped quotation mark": {"category": '"observed_at":"2023-11-01T00:00:00Z"'},
     "with a name": {"real_name": "x"},
     "with a label too long": {"category": "x" * 65},
     "with a label of no text": {"category": ""},
 }
+
+
+TAKEN = (
+    "as it should be",
+    "with its source",
+    "with an end",
+    "with a field that nobody knows",
+    "with a time of whole seconds",
+    "with a time in small letters",
+    "with a time of another zone",
+    "with an escaped quotation mark",
+)
 
 
 def _record(changes: dict[str, Any], key: str | None = None) -> tuple[bytes, bytes | None]:
@@ -70,6 +91,42 @@ def test_a_label_has_the_same_end_alone_and_among_good_ones(form: str) -> None:
     together = _after([before, ODD[form], behind])
     assert together == _after([before], [ODD[form]], [behind])
     refused = together[1]
-    taken = ("as it should be", "with its source", "with an end", "with a field that nobody knows")
-    assert bool(refused) is (form not in (*taken, "with a field twice", "removed"))
-    assert len(together[0]) == 2 + (form in (*taken, "with a field twice"))
+    assert bool(refused) is (form not in (*TAKEN, "with a field twice", "removed"))
+    assert len(together[0]) == 2 + (form in (*TAKEN, "with a field twice"))
+
+
+TIMES = (
+    "2023-11-01T00:00:00.000Z",
+    "2024-02-29T23:59:59.987Z",
+    "2023-11-01T00:00:00Z",
+    "2023-11-01T00:00:00.000001Z",
+    "2023-11-01T00:00:00.1Z",
+    "2023-11-01t00:00:00z",
+    "2023-11-01T00:00:00+08:00",
+    "2023-11-01 00:00:00Z",
+    "2023-11-01T00:00:00.000+24:00",
+)
+VALUES = st.builds(
+    lambda time, category, more, blank, name: (
+        f'{{"platform":{blank}"weibo","account_id":{blank}"a1","category":{blank}{category},'
+        f'"{name}":{blank}"{time}"{more}}}'
+    ).encode(),
+    st.sampled_from(TIMES),
+    st.sampled_from(['"财经"', '"a\\"b"', '"observed_at"', '"0000-00-00T00:00:00Z"']),
+    st.sampled_from(["", "", "", ',"source":"verified"', ',"observed_at":"2023-11-01 00:00:00Z"']),
+    st.sampled_from(["", "", " "]),
+    st.sampled_from(["observed_at", "observed_at", "observed_at", "observed\\u005fat"]),
+)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=5))
+def test_records_are_plain_together_if_each_of_them_is(values: list[bytes]) -> None:
+    records = [GivenRecord(0, START, b"weibo:a1", value) for value in values]
+    try:
+        decode_batch("category-changes", records)
+    except NOT_AT_ONCE:
+        return
+    each = all(
+        value.count(b'"') == QUOTES[DecodedCategoryChange] and says_time(value) for value in values
+    )
+    assert all_plain(values, DecodedCategoryChange) == each

@@ -476,7 +476,12 @@ def test_a_record_that_no_batch_may_hold_is_named(tmp_path: Path) -> None:
     sender: Any = SimpleNamespace(create_batch=batch)
     committer = Committer(sender, _stores(tmp_path), 0, "app", {"a": "t"}, Failpoints(""), 900)
     small = [(b"k1", b"v" * 300, ()), (b"k2", b"v" * 700, ())]
-    assert [count for _, count in committer._batches("t", small, 0)] == [1, 1]
+    packed = committer._batches("t", small, 0)
+    assert [count for _, count in packed] == [1, 1]
+    # By these aiokafka reckons the sequence numbers.
+    assert [batch.record_count() for batch, _ in packed] == [1, 1]
+    (three,) = committer._batches("t", [(b"k", b"v", ())] * 3, 0)
+    assert three[0].record_count() == three[1] == 3
     with pytest.raises(StopWorker, match="under key b'k3' does not fit") as refused:
         committer._batches("t", [*small, (b"k3", b"v" * 901, ())], 0)
     assert refused.value.exit_code == 2

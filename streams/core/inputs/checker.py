@@ -16,6 +16,7 @@ from streams.core.inputs.checks import (
     EARLIEST,
     QUOTES,
     Horizon,
+    all_plain,
     check_fields,
     check_place,
     check_times,
@@ -134,7 +135,6 @@ class Checker:
     ) -> bool:
         """Whether `good` is certain for all inputs, which are of one kind; `known` as there."""
         keys = [record.key for record in records]
-        values = [record.value for record in records]
         ids = [one.account_id for one in inputs]
         times = [one.observed_at for one in inputs]
         horizon, entry = Horizon(now), min([record.timestamp for record in records])
@@ -146,8 +146,7 @@ class Checker:
             and (known or set(map(self._partition_of, keys)) == {self._partition})  # type: ignore[arg-type]
             and horizon.allows(entry, max(times))
             and horizon.allows(entry, min(times))
-            and {value.count(b'"') for value in values} == {QUOTES[type(inputs[0])]}  # type: ignore[union-attr]
-            and all(map(says_time, values))  # type: ignore[arg-type]
+            and all_plain([record.value for record in records], type(inputs[0]))  # type: ignore[misc]
         )
 
     def tombstone(self, name: InputName, record: InputRecord) -> Refusal | None:

@@ -63,14 +63,38 @@ _FORMS = {struct: _form(struct) for struct in STRUCTS.values()}
 QUOTES: dict[type[Struct], int] = {DecodedFollowerCount: 14, DecodedCategoryChange: 16}
 """The number of quotation marks in a record that holds its required fields only.
 
-Each required field has two for its name and two for a text value. A decoded record with exactly
-this number has no other field, no field twice, and no quotation mark in a text.
+Each required field has two for its name and two for a text value, so a decoded record has no fewer.
+One with exactly this number has no other field, no field twice, and no quotation mark in a text.
 """
 
 says_time = re.compile(
     b'"observed_at": ?' + TIME_PATTERN.replace("^", '"').replace("$", '"').encode()
 ).search
 """Searches a record for an `observed_at` in the form that the contract requires; else None."""
+
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_USUAL_TIMES = tuple(
+    f'"observed_at":{blank}"0000-00-00T00:00:00{fraction}Z"'.encode()
+    for blank in ("", " ")
+    for fraction in (".000", "", ".000000")
+)
+"""The usual forms of `observed_at`, with zeros for all digits."""
+
+
+def all_plain(values: Sequence[bytes], kind: type[Struct]) -> bool:
+    """Whether each of these decoded records of one kind has `QUOTES` and says its time (above).
+
+    It looks at all of them as one text. A record with `QUOTES` has one `observed_at`.
+    """
+    text, left = b"".join(values), len(values)
+    if text.count(b'"') != left * QUOTES[kind]:
+        return False
+    zeros = text.translate(_ZEROS)
+    for usual in _USUAL_TIMES:
+        left -= zeros.count(usual)
+        if not left:
+            return True
+    return all(map(says_time, values))
 
 
 def check_fields(value: Value, raw: bytes) -> Refusal | None:

@@ -87,12 +87,10 @@ class InputReader:
             assert key is not None
             if value is not None and known_nowhere_else and key not in tracked:
                 # Most labels are of accounts of which nothing else is kept.
-                label = new_label(
-                    self._store.label(transaction, key),
-                    value,
-                    policies[value.platform],
-                    entry_of(record, now),
-                )
+                known = self._store.label(transaction, key)
+                # The first label of an account follows on nothing, whenever it entered.
+                entry = 0 if known is None else entry_of(record, now)
+                label = new_label(known, value, policies[value.platform], entry)
                 if label is not None:
                     transaction.put(CATEGORIES, key, encode(label))
                     self._effects.state_changed = True
