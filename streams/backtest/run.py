@@ -26,7 +26,7 @@ from streams.backtest.answers import AnswerModel, ModelWord
 from streams.backtest.columns import Columns, connect
 from streams.backtest.lines import crossings, near_lines
 from streams.backtest.resting import RestingPartition, RestingReading
-from streams.backtest.scan import Carried, Floors, Given, Scan
+from streams.backtest.scan import Carried, Floors, Scan, ScannedInput
 from streams.backtest.tally import Tally
 from streams.backtest.words import load_words
 from streams.core.model.instants import rfc3339
@@ -133,7 +133,7 @@ class Lane:
             self._number += 1
             heapq.heappush(self._said, (word.at, self._number, word))
 
-    def read(self, inputs: Iterable[Given]) -> None:
+    def read(self, inputs: Iterable[ScannedInput]) -> None:
         """Takes inputs of the policy's platform, in order of time, then topic."""
         led, said = self.led, self._said
         for at, _, one in inputs:
@@ -302,11 +302,11 @@ def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> No
     for lane in lanes:
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
     total, done = carried.kept_rows, 0
-    for given in scan.inputs():
+    for inputs in scan.inputs():
         for platform, own in of_platform.items():
-            mine = [one for one in given if one[1] == platform]
+            mine = [one for one in inputs if one[1] == platform]
             for lane in own:
                 lane.read(mine)
-        done += sum(isinstance(one, RestingReading) for _, _, one in given)
+        done += sum(isinstance(one, RestingReading) for _, _, one in inputs)
         tell("leads the core through the rows", done, total)
     tell("leads the core through the rows", total, total)

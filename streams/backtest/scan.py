@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.enums import ACCOUNT_ID_PATTERN, Cause
 from schemas.inputs import InputName
@@ -42,7 +42,7 @@ FROM_PERCENT = 80
 """From this share of a line on, in per cent, an account counts as near it."""
 
 
-Given = tuple[int, str, RestingReading | tuple[InputName, SimulatedRecord]]
+ScannedInput = tuple[int, str, RestingReading | tuple[InputName, SimulatedRecord]]
 """Instant (ms), platform, and a reading, or the topic and record of a label or word."""
 
 
@@ -286,8 +286,8 @@ class Scan:
 
     # ---- rows in order -------------------------------------------------------------------------
 
-    def inputs(self) -> Iterator[list[Given]]:
-        """Yields the inputs of the accounts that matter, some thousands at a time.
+    def inputs(self) -> Iterator[list[ScannedInput]]:
+        """Returns the inputs of the accounts that matter, some thousands at a time.
 
         They are in order of time; at one instant by topic in the contract's order, then by row.
         """
@@ -304,20 +304,7 @@ class Scan:
         query = f"{' UNION ALL BY NAME '.join(parts)} ORDER BY entered, topic, row"
         wanted = "entered, platform, topic, row, account_id, value, followers, seen_at, cause"
         reader = self._connection.sql(f"SELECT {wanted} FROM ({query})").to_arrow_reader(CHUNK)
-        counts = ORDER.index("follower-counts")
-        for batch in reader:
-            entered, platforms, topics, rows, accounts, values, *more = (
-                column.to_pylist() for column in batch.columns
-            )
-            readings = map(RestingReading, rows, accounts, *more)
-            given: list[Given] = list(zip(entered, platforms, readings, strict=True))
-            for place, topic in enumerate(topics):
-                if topic != counts:
-                    at, platform, _ = given[place]
-                    key = f"{platform}:{accounts[place]}".encode()
-                    record = SimulatedRecord(rows[place], at, key, values[place])
-                    given[place] = at, platform, (ORDER[topic], record)
-            yield given
+        return map(_inputs_of, reader)
 
     def _counts(self) -> str:
         """Returns SQL of the readings; causes that are not known are left out."""
@@ -342,6 +329,23 @@ class Scan:
             f" SEMI JOIN kept USING (platform, account_id) WHERE entered IS NOT NULL"
             f" AND {self._within}"
         )
+
+
+def _inputs_of(batch: Any) -> list[ScannedInput]:
+    """Returns the inputs of an Arrow batch with the columns that `Scan.inputs` selects."""
+    entered, platforms, topics, rows, accounts, values, *more = (
+        column.to_pylist() for column in batch.columns
+    )
+    readings = map(RestingReading, rows, accounts, *more)
+    found: list[ScannedInput] = list(zip(entered, platforms, readings, strict=True))
+    counts = ORDER.index("follower-counts")
+    for place, topic in enumerate(topics):
+        if topic != counts:
+            at, platform, _ = found[place]
+            key = f"{platform}:{accounts[place]}".encode()
+            record = SimulatedRecord(rows[place], at, key, values[place])
+            found[place] = at, platform, (ORDER[topic], record)
+    return found
 
 
 def _near(floors: Floors) -> str:
