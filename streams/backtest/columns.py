@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from schemas.enums import EARLIEST_TIME_MS, MAX_FOLLOWERS
 from streams.backtest.csv_files import convert, kinds, plain_header
 from streams.backtest.objects import fetched, in_storage
-from streams.core.model.instants import rfc3339
+from streams.core.model.instants import DAY, rfc3339
 from streams.extras import to_install
 from streams.operate.errors import UsageError
 
@@ -35,7 +35,6 @@ READING_MORE = {"category": False, "cause": False}
 LABEL_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "category": True}
 LABEL_MORE = {"source": False, "valid_until": False}
 _TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
-DAY_MS = 86_400_000
 _SHORT = 4
 """How many texts a list in SQL may have: DuckDB compares so few with each row."""
 
@@ -237,8 +236,8 @@ def constant(kind: str, at: int) -> str:
 def day(kind: str) -> str:
     """Returns the SQL expression of the UTC day (since 1970) of `entered_raw`, by its type."""
     if kind in _TIMESTAMPS:
-        return f"(epoch_us(entered_raw) // {DAY_MS * 1000})::INTEGER"
-    return f"entered_raw // {DAY_MS}"
+        return f"(epoch_us(entered_raw) // {DAY * 1000})::INTEGER"
+    return f"entered_raw // {DAY}"
 
 
 def _typed(column: str, kind: str) -> str:

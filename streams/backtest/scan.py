@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from schemas.enums import ACCOUNT_ID_PATTERN, Cause
 from schemas.inputs import InputName
 from streams.backtest.columns import (
-    DAY_MS,
     among,
     constant,
     day,
@@ -28,6 +27,7 @@ from streams.backtest.columns import (
     usable,
 )
 from streams.backtest.resting import AHEAD, RestingReading
+from streams.core.model.instants import DAY
 from streams.core.partition import ORDER
 from streams.lives.partition import SimulatedRecord
 
@@ -155,9 +155,9 @@ class Scan:
             found.days.setdefault(platform, {})[number] = count
         if rows:
             numbers = [number for _, number, _ in rows]
-            found.first = self._outermost("min", (None, (min(numbers) + 1) * DAY_MS))
+            found.first = self._outermost("min", (None, (min(numbers) + 1) * DAY))
             # DuckDB's division rounds towards zero, so a day before 1970 may be the one after it.
-            found.last = self._outermost("max", ((max(numbers) - 1) * DAY_MS, None))
+            found.last = self._outermost("max", ((max(numbers) - 1) * DAY, None))
         within = f"FROM readings WHERE {self._sound_within}"
         ((found.rows,),) = self._connection.execute(f"SELECT count(*) {within}").fetchall()
         if found.rows > found.sound:
