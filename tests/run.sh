@@ -10,9 +10,9 @@
 # Python alone is enough. Tests that want another program (promtool, kustomize, …) are run where it
 # is; the last line names those absent, and how many tests were not run for them.
 #
-# Test files run in six processes (BYLINE_TEST_PROCESSES) side by side, for most tests wait most of
-# the time; tests/conftest.py says how. Types and imports are checked beside the tests, and what they
-# say is shown after them.
+# Test files run in six processes side by side, for most tests wait most of the time, and in fewer on
+# a slow machine (tests/support/side_by_side.py; BYLINE_TEST_PROCESSES). tests/conftest.py says how.
+# Types and imports are checked beside the tests, and what they say is shown after them.
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/setup.sh
@@ -62,7 +62,7 @@ if [ "$quick" ]; then
   # Nothing waits here: as many processes as there are processors.
   processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 else
-  processes=6
+  processes=${BYLINE_TEST_PROCESSES:-$(python -m tests.support.side_by_side)}
   # Beside each other: Java writes its cache, and in a new tree one Python compiles the test files,
   # which all test processes would compile for themselves otherwise.
   compiling=''

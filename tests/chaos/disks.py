@@ -34,6 +34,9 @@ def check_disks(book: Book, site: ChaosSite, counts: dict[str, int]) -> list[str
 
 
 def _contents(path: Path) -> tuple[DiskMeta, dict[str, dict[bytes, bytes]]] | None:
+    if not (path / "CURRENT").exists():
+        # The disk was full, or the worker killed, before this became a database.
+        return None
     db = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only())
     try:
         raw = db.get(META)

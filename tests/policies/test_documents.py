@@ -3,9 +3,12 @@
 import gc
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from streams.policies import PolicyFaults, load_paths, load_policies, load_policy
 from streams.policies.document import MAX_DEPTH, MAX_FILE_BYTES
@@ -114,22 +117,27 @@ def test_nothing_is_repeated_of_a_file_that_is_no_policy(
     ids=["unknown-keys", "labels", "aliases", "reminders", "lists", "phases"],
 )
 def test_every_fault_of_the_largest_file_is_found_in_time(text: str, tmp_path: Path) -> None:
-    """Below 60 times a loop of a million beside it: some two seconds, on a slow machine three."""
+    """In less than 1.8 times what the bare library takes to parse it, which is below two seconds.
+
+    1.2 s and up to 1.4 times where a loop of a million takes 0.04 s. A limit in such loops was
+    broken by neighbours: they take away the caches that the library needs, and a loop does not.
+    """
     assert len(text.encode()) <= MAX_FILE_BYTES
-    # The garbage of some thousand tests is not the loader's, nor is a neighbour on the same core.
+    # The garbage of some thousand tests is not the loader's.
     gc.freeze()
     try:
         shares: list[float] = []
-        while len(shares) < 3 and min(shares, default=60.0) >= 60:
+        while len(shares) < 3 and min(shares, default=1.8) >= 1.8:
             began = time.process_time()
             lines = refused_text(tmp_path, text)
             spent = time.process_time() - began
             began = time.process_time()
-            assert sum(number & 1 for number in range(1_000_000)) == 500_000
+            with suppress(YAMLError):
+                YAML(typ="safe", pure=True).compose(text)
             shares.append(spent / (time.process_time() - began))
     finally:
         gc.unfreeze()
-    assert min(shares) < 60, shares
+    assert min(shares) < 1.8, shares
     assert len(lines) <= 101
 
 
