@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from streams.core.model.account import AccountRef
 from streams.index.fresh import Fresh
-from streams.operate.account_states import CHANGELOG, Known, States
+from streams.operate.account_states import CHANGELOG, Known, States, account_of
 from streams.operate.audit.records import Record
 
 LISTED = ("events", "decisions", "words", "letters", "acks")
@@ -71,11 +71,15 @@ class Material:
         """Takes a record of the changelog if it is the account's, or of its partition's own state.
 
         `remains`: the key under which the workers keep what is left of a closed account.
+
+        Raises UnreadableStateError.
         """
-        key = record.key or b""
+        key, record = record.key or b"", record._replace(topic=CHANGELOG)
         if key == self.account.encode():
+            if record.value is not None:
+                account_of(record)
             self.state = record if record.value is not None else None
         elif key == remains:
             self.remains = record if record.value is not None else None
         elif key[:1] == b"#":
-            self.states.feed(record._replace(topic=CHANGELOG))
+            self.states.feed(record)

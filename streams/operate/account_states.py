@@ -5,6 +5,7 @@ Only accounts that an operator may have to act on are kept, so that millions fit
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,6 +27,7 @@ from streams.core.rules.unclear import is_unclear
 from streams.core.state.adoption import Adopted
 from streams.core.state.evaluator import POLICIES as ADOPTED
 from streams.operate.audit.records import Record
+from streams.operate.errors import UnreadableStateError
 from streams.policies.texts import fits, policy_of
 
 CHANGELOG = "accounts-changelog"
@@ -82,7 +84,7 @@ class States:
     """The decoded policies by digest: mostly all partitions have the same."""
 
     def feed(self, record: Record) -> None:
-        """Takes the next record of either topic."""
+        """Takes the next record of either topic. Raises UnreadableStateError."""
         if record.key is None:
             return
         if record.topic == POLICIES:
@@ -95,9 +97,11 @@ class States:
         self.partition_count = max(self.partition_count, record.partition + 1)
         if record.key[:1] in (b"#", b"~"):
             if record.key in RESERVED and record.value is not None:
+                with readable(record):
+                    check_reserved(record.key, record.value)
                 self._parts.clear()
                 self._reserved[record.partition][record.key] = record.value
-        elif record.value is not None and interesting(decode_account(record.value)):
+        elif record.value is not None and interesting(account_of(record)):
             self._accounts[record.key] = (record.partition, record.value)
         else:
             self._accounts.pop(record.key, None)
@@ -186,6 +190,26 @@ def interesting(account: Account) -> bool:
     """Returns whether an operator may have to act on the account."""
     appeals = account.heard is not None and bool(account.heard.appeals)
     return account.live.state in UNRESTRICTED or appeals or is_unclear(account)
+
+
+@contextmanager
+def readable(record: Record) -> Iterator[None]:
+    """Raises UnreadableStateError for an error in decoding the record, which is named."""
+    try:
+        yield
+    except (msgspec.MsgspecError, ValueError) as error:
+        place = f"{record.topic}[{record.partition}]@{record.offset}"
+        raise UnreadableStateError(place, error) from error
+
+
+def account_of(record: Record) -> Account:
+    """Returns the account of a record of the changelog, which has a value.
+
+    Raises UnreadableStateError: the value is no account, or the key is not that of one.
+    """
+    with readable(record):
+        AccountRef.of(record.key or b"")
+        return decode_account(record.value or b"")
 
 
 def check_reserved(key: bytes, value: bytes) -> None:

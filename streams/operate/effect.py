@@ -15,7 +15,7 @@ from streams.core.model.account import Account, decode_account
 from streams.core.rules.controls import active_mode
 from streams.core.rules.unclear import is_unclear
 from streams.kafka.consumer import TolerantConsumer
-from streams.operate.account_states import CHANGELOG
+from streams.operate.account_states import CHANGELOG, account_of
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import iso, millis
 from streams.operate.bulk import BulkOrder
@@ -75,12 +75,14 @@ async def effect(
 ) -> Effect:
     """Looks the accounts up in the changelog below `ends`; returns what the control can do.
 
-    Raises MissingTopicsError, NoRightError, EndHiddenError.
+    Raises MissingTopicsError, NoRightError, EndHiddenError, UnreadableStateError.
     """
     wanted = {account.encode() for account in accounts}
     values: dict[bytes, bytes | None] = {}
     async for record in read_to_end(client, f"{settings.application_id}-", [CHANGELOG]):
         if record.key in wanted and record.offset < ends.get(record.partition, 0):
+            if record.value is not None:
+                account_of(record)
             values[record.key] = record.value
     return judged(order, {key.decode(): values.get(key) for key in wanted})
 

@@ -15,9 +15,8 @@ from schemas.inputs import SwitchChange
 from schemas.topics import DEAD_LETTERS
 from streams.core.lifecycle import OPEN
 from streams.core.limits.switches import EVERYWHERE
-from streams.core.model.account import decode_account
 from streams.kafka.consumer import TolerantConsumer
-from streams.operate.account_states import CHANGELOG
+from streams.operate.account_states import CHANGELOG, account_of
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import Record, iso, stamp
 from streams.operate.in_force import SwitchesInForce
@@ -41,7 +40,8 @@ class CoveredBySwitch(NamedTuple):
 async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> CoveredBySwitch:
     """Counts the accounts that a switch of this scope (a platform, or `*`) covers.
 
-    It reads the workers' state. Raises MissingTopicsError, NoRightError, EndHiddenError.
+    It reads the workers' state. Raises MissingTopicsError, NoRightError, EndHiddenError,
+    UnreadableStateError.
     """
     prefix = b"" if scope == EVERYWHERE else f"{scope}:".encode()
     known: dict[bytes, tuple[bool, bool]] = {}
@@ -52,7 +52,7 @@ async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> C
         if record.value is None:
             known.pop(key, None)
             continue
-        life = decode_account(record.value).live
+        life = account_of(record).live
         known[key] = (life.state in OPEN, life.cycle is not None and bool(life.cycle.throttles))
     invited = sum(is_open for is_open, _ in known.values())
     return CoveredBySwitch(
