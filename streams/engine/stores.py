@@ -264,16 +264,17 @@ class PartitionStores:
         changelog offset after the transaction.
         """
         batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
         for store, pairs in changes:
             prefix = self._prefix[store]
             table = self.memory.get(store)
             for key, value in pairs:
                 if value is None:
-                    batch.delete(prefix + key)
+                    delete(prefix + key)
                     if table is not None:
                         table.pop(key, None)
                 else:
-                    batch.put(prefix + key, value)
+                    put(prefix + key, value)
                     if table is not None:
                         table[key] = value
         self.meta = DiskMeta(
