@@ -53,16 +53,20 @@ shown() {
   beside=''
 }
 
+if [ "$quick" ]; then
+  # Nothing waits there: as many processes as there are processors.
+  processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+else
+  # Before anything is beside it.
+  processes=${BYLINE_TEST_PROCESSES:-$(python -m tests.support.side_by_side)}
+fi
+
 check style ruff check .
 check format ruff format --check .
 check_beside types mypy
 check_beside imports lint-imports --no-logo
 set -- --parts-line="$work/parts" --dist loadscope --no-loadscope-reorder "$@"
-if [ "$quick" ]; then
-  # Nothing waits here: as many processes as there are processors.
-  processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-else
-  processes=${BYLINE_TEST_PROCESSES:-$(python -m tests.support.side_by_side)}
+if [ -z "$quick" ]; then
   # Beside each other: Java writes its cache, and in a new tree one Python compiles the test files,
   # which all test processes would compile for themselves otherwise.
   compiling=''
