@@ -2,9 +2,9 @@
 
 `sh tests/run.sh` asks. Most tests wait most of the time, and six processes keep two processors busy
 where twenty million additions of a function take 0.75 s (at a module's level, where names are
-looked up, twice that). On a slower machine six only take the processor
-from each other, and what a test waits for comes too late: with half the speed six tests of 7,600
-failed for it. The number is printed, the measurement goes to standard error.
+looked up, twice that). On a slower machine six only take the processor from each other, and what a
+test waits for comes too late: with half the speed six tests of 7,600 failed for it. The number is
+printed, the measurement goes to standard error.
 """
 
 import os
@@ -31,7 +31,11 @@ def _loop(_: int) -> float:
 
 def measured() -> float:
     """Seconds of twenty million additions while every processor does them: the middle try."""
-    processors = len(os.sched_getaffinity(0))
+    try:
+        processors = len(os.sched_getaffinity(0))
+    except AttributeError:
+        # Only Linux has it.
+        processors = os.cpu_count() or 1
     with ProcessPoolExecutor(processors) as pool:
         tries = [max(pool.map(_loop, range(processors))) for _ in range(TRIES)]
     return sorted(tries)[TRIES // 2]
