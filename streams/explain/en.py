@@ -6,6 +6,8 @@ TEXTS = {
     "unknown": "Nothing is kept of {account}: it is below the floor, or nothing was read of it.",
     "unknown_part": "The index has nothing of {account} yet: it has not yet read all topics.",
     "unknown_late": "The index had nothing of {account} at {as_of}; what came since is not in it.",
+    "unknown_unreadable": "Whether anything is kept of {account} is not known: what was written"
+    " cannot be read.",
     "remains": "The account was closed. What may not be forgotten is kept under a digest.",
     "no_policy": "The text of the policy of {platform} is not in the topic of policies.",
     "no_count": "No follower count of it is remembered.",
@@ -159,6 +161,9 @@ TEXTS = {
     "from_index_unread": "From the index, which has not yet read all topics: {read} records of"
     " {all} are read.",
     "from_kafka": "From the topics themselves, as of {as_of}: no index was asked.",
+    "from_kafka_unreadable": "From the topics themselves, as of {as_of}: no index was asked."
+    " Records of state that no worker of this version wrote, and nobody can read: {count}. What is"
+    " said of now may be older, or missing.",
     "not_whole": "The topics could not be read to their ends: {behind} records are missing.",
 }
 

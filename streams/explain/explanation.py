@@ -66,6 +66,8 @@ def _absent(material: Material, now: int) -> Sentence:
     if material.remains is not None:
         return Sentence("remains", {}, places)
     says: dict[str, Any] = {"account": material.account}
+    if material.unreadable:
+        return Sentence("unknown_unreadable", says, places)
     if material.source == "index" and material.as_of is None:
         return Sentence("unknown_part", says, places)
     if material.late(now):
@@ -80,6 +82,8 @@ def _source(material: Material, now: int) -> Sentence:
         says = {"read": material.read, "all": material.read + material.behind}
         return Sentence("from_index_unread", says)
     as_of = At(material.as_of)
+    if material.unreadable:
+        return Sentence("from_kafka_unreadable", {"as_of": as_of, "count": material.unreadable})
     if material.source == "kafka":
         return Sentence("from_kafka", {"as_of": as_of})
     key = "from_index_late" if material.late(now) else "from_index"

@@ -134,6 +134,7 @@ async def from_kafka(
         except EndHiddenError as error:
             found.whole, found.hidden = False, str(error)
             found.behind = sum(max(0, end - ends[feed.place(it)]) for it, end in mine.items())
+        found.unreadable = read[CHANGELOG, number].unreadable
         return gathered.done()
 
 

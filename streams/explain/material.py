@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from streams.core.model.account import AccountRef
 from streams.index.fresh import Fresh
-from streams.operate.account_states import CHANGELOG, Known, States, account_of
+from streams.operate.account_states import CHANGELOG, Known, States
 from streams.operate.audit.records import Record
 
 LISTED = ("events", "decisions", "words", "letters", "acks")
@@ -43,6 +43,8 @@ class Material:
     switches: list[Mapping[str, Any]] = field(default_factory=list)
     read: int = 0
     """How many records were read into an index that is being filled."""
+    unreadable: int = 0
+    """How many records of state, the account's or its partition's own, that nobody can read."""
     policies: dict[str, int] = field(default_factory=dict)
     """Digest of a policy → the offset of its record."""
     acknowledged: bool = False
@@ -71,15 +73,11 @@ class Material:
         """Takes a record of the changelog if it is the account's, or of its partition's own state.
 
         `remains`: the key under which the workers keep what is left of a closed account.
-
-        Raises UnreadableStateError.
         """
-        key, record = record.key or b"", record._replace(topic=CHANGELOG)
+        key = record.key or b""
         if key == self.account.encode():
-            if record.value is not None:
-                account_of(record)
             self.state = record if record.value is not None else None
         elif key == remains:
             self.remains = record if record.value is not None else None
         elif key[:1] == b"#":
-            self.states.feed(record)
+            self.states.feed(record._replace(topic=CHANGELOG))

@@ -6,6 +6,7 @@ TEXTS = {
     "unknown": "没有保存 {account} 的任何记录：低于最低门槛，或从未读到。",
     "unknown_part": "索引中尚无 {account} 的记录：它还没有读完所有主题。",
     "unknown_late": "截至 {as_of}，索引中没有 {account} 的记录；此后的记录尚未读入。",
+    "unknown_unreadable": "无法得知是否保存了 {account} 的记录：写入的内容无法读取。",
     "remains": "账号已注销；不得遗忘的内容以摘要保存。",
     "no_policy": "策略主题中没有 {platform} 的策略文本。",
     "no_count": "没有记住它的粉丝数。",
@@ -136,6 +137,8 @@ TEXTS = {
     "此后的记录尚缺，`--kafka` 可直接读取主题。",
     "from_index_unread": "来自索引，它尚未读完所有主题：{all} 条记录中已读 {read} 条。",
     "from_kafka": "直接读取主题（未查询索引），截至 {as_of}。",
+    "from_kafka_unreadable": "直接读取主题（未查询索引），截至 {as_of}。"
+    "有 {count} 条状态记录无法读取，并非由本版本的 Byline 写入：关于现状的内容可能已旧，或有缺失。",
     "not_whole": "主题未能读到末尾：缺少 {behind} 条记录。",
 }
 

@@ -16,12 +16,14 @@ from sqlalchemy import URL, Engine, insert, select
 from streams.index import tables
 from streams.index.database import open_engine, reading, url_of, writing
 from streams.local.kafka import KafkaCluster
+from streams.operate.audit.records import Record
+from streams.operate.send import partition_of
 from streams.operate.topics import names_of
 from streams.settings import Settings, SettingsWithoutPolicies
 from streams.settings_checks import variable
 from tests.cli.conftest import Byline, byline, clean_environment, on_kafka
 from tests.index.filled import contents
-from tests.index.poured import pour, topics, two_lives
+from tests.index.poured import PARTITIONS, pour, topics, two_lives
 from tests.operate.conftest import until
 from tests.support import processes
 from tests.support.zygote import Child
@@ -29,6 +31,7 @@ from tests.support.zygote import Child
 __all__ = ["byline", "clean_environment", "on_kafka"]
 pytestmark = pytest.mark.kafka
 ROOMY = 60.0
+KEY = b"weibo:a1"
 
 
 def indexer(log: Path, *words: str, database: str | None = None) -> Child:
@@ -177,6 +180,30 @@ def test_an_account_is_explained_alike_with_an_index_and_without(
     chinese = byline("explain", "weibo:a4", "--lang", "zh")
     assert "现状" in chinese.out
     assert "throttles[0]@" in chinese.out
+
+
+def test_state_that_nobody_can_read_is_no_state_that_is_not_there(
+    on_kafka: Settings, byline: Byline
+) -> None:
+    """And it is in the way of no brake: what an order covers or changes is only not known."""
+    topics(on_kafka)
+    home = partition_of(KEY, PARTITIONS)
+    forged = Record("accounts-changelog", home, 0, int(time.time() * 1000), KEY, b"\xc1")
+    pour(on_kafka, [forged])
+    explained = json.loads(byline("explain", KEY.decode(), "--json").out)
+    assert explained["source"]["says"] == "from_kafka_unreadable"
+    assert [it["says"] for it in explained["now"]] == ["unknown_unreadable"]
+    beside = json.loads(byline("explain", "weibo:a2", "--json").out)
+    assert beside["source"]["says"] == "from_kafka"
+    for words in (("worklist", "pending"), ("status",)):
+        done = byline(*words)
+        assert done.code == 2
+        assert f"changelog[{home}]@0: no worker of this version wrote this state" in done.err
+    who = ("--reason", "test", "--actor", "op")
+    brake = ("switch", "adverse-off", "on", "--scope", "weibo")
+    for words in (brake, ("control", "hold", KEY.decode())):
+        done = byline(*words, *who)
+        assert (done.code, "is not known: accounts-changelog" in done.err) == (0, True)
 
 
 def test_a_broker_that_goes_away_is_waited_for(
