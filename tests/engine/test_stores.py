@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from streams.engine.checkpoint import CHECKPOINT_KEY
+from streams.engine.recovery import _apply
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.stop_worker import StopWorker
+from tests.core.given import GivenRecord
 from tests.engine.given import opened
 
 
@@ -22,6 +26,21 @@ def test_stores_keep_stores_apart_and_survive_reopening(tmp_path: Path) -> None:
     assert again.meta.changelog_next == {"a": 5, "b": 7}
     assert again.meta.position == b"p"
     again.close()
+
+
+def test_an_answer_of_the_changelog_is_kept_as_its_last_record_of_each_key(tmp_path: Path) -> None:
+    stores = opened(tmp_path / "db")
+    stores.apply([("b", [(b"gone", b"0"), (b"stays", b"0")])], b"p0", {"b": 5})
+    answer: list[tuple[bytes | None, bytes | None]] = [
+        *((b"k", b"1"), (CHECKPOINT_KEY, b"p1"), (b"gone", None), (b"back", None)),
+        *((None, b"nobody's"), (b"k", b"2"), (b"back", b"3"), (CHECKPOINT_KEY, b"p2")),
+    ]
+    records: list[Any] = [GivenRecord(5 + at, 0, *it) for at, it in enumerate(answer)]
+    _apply(stores, "b", records, 14)
+    assert dict(stores.items_on_disk("b")) == {b"back": b"3", b"k": b"2", b"stays": b"0"}
+    assert (stores.meta.position, stores.meta.changelog_next) == (b"p2", {"b": 14})
+    _apply(stores, "b", records[:1], 15)
+    assert stores.meta.position == b"p2"
 
 
 @pytest.mark.parametrize("case", ["other identity", "too old"])
