@@ -53,12 +53,14 @@ shown() {
   beside=''
 }
 
-if [ "$quick" ]; then
+if [ -n "${BYLINE_TEST_PROCESSES:-}" ]; then
+  processes=$BYLINE_TEST_PROCESSES
+elif [ "$quick" ]; then
   # Nothing waits there: as many processes as there are processors.
   processes=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 else
   # Before anything is beside it.
-  processes=${BYLINE_TEST_PROCESSES:-$(python -m tests.support.side_by_side)}
+  processes=$(python -m tests.support.side_by_side)
 fi
 
 check style ruff check .
@@ -79,7 +81,7 @@ if [ -z "$quick" ]; then
   # A file that cannot be collected is told by the tests.
   [ -z "$compiling" ] || wait "$compiling" || :
 fi
-set -- --numprocesses "${BYLINE_TEST_PROCESSES:-$processes}" "$@"
+set -- --numprocesses "$processes" "$@"
 if [ "$quick" ]; then
   BYLINE_TEST_LIVES=${BYLINE_TEST_LIVES:-5}
   export BYLINE_TEST_LIVES

@@ -47,7 +47,7 @@ _DECODERS: dict[bytes, msgspec.msgpack.Decoder[Any]] = {
     CLUSTER: msgspec.msgpack.Decoder(ClusterChange),
     ADOPTED: msgspec.msgpack.Decoder(dict[str, Adopted]),
 }
-_S = TypeVar("_S", bound=msgspec.Struct)
+_S = TypeVar("_S")
 
 
 class Known(NamedTuple):
@@ -75,7 +75,7 @@ class States:
     """The state of all accounts. Feed it the changelog and the topic of policies, then query it."""
 
     _accounts: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    _reserved: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    _reserved: dict[int, dict[bytes, Record]] = field(default_factory=lambda: defaultdict(dict))
     _policies: dict[str, bytes] = field(default_factory=dict)
     partition_count: int = 1
     _parts: dict[tuple[int, int], "Part"] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class States:
     """The decoded policies by digest: mostly all partitions have the same."""
 
     def feed(self, record: Record) -> None:
-        """Takes the next record of either topic. Raises UnreadableStateError."""
+        """Takes the next record of either topic. Raises UnreadableStateError: it is no account."""
         if record.key is None:
             return
         if record.topic == POLICIES:
@@ -97,10 +97,8 @@ class States:
         self.partition_count = max(self.partition_count, record.partition + 1)
         if record.key[:1] in (b"#", b"~"):
             if record.key in RESERVED and record.value is not None:
-                with readable(record):
-                    check_reserved(record.key, record.value)
                 self._parts.clear()
-                self._reserved[record.partition][record.key] = record.value
+                self._reserved[record.partition][record.key] = record
         elif record.value is not None and interesting(account_of(record)):
             self._accounts[record.key] = (record.partition, record.value)
         else:
@@ -118,31 +116,34 @@ class States:
 
     def reserved(self, number: int) -> Mapping[bytes, bytes]:
         """Returns the raw changelog values of a partition's own state, by key in RESERVED."""
-        return self._reserved.get(number, {})
+        own = self._reserved.get(number, {})
+        return {key: record.value for key, record in own.items() if record.value is not None}
 
     def part(self, number: int) -> "Part":
-        """Returns a partition's own state, decoded once; the caller does not change it."""
+        """Returns a partition's own state, decoded once; the caller does not change it.
+
+        Raises UnreadableStateError. What a later record has replaced is not read.
+        """
         place = (number, self.partition_count)
         if place not in self._parts:
             self._parts[place] = self._decoded(number)
         return self._parts[place]
 
     def _decoded(self, number: int) -> "Part":
-        raw = self._reserved.get(number, {})
-        adopted = raw.get(ADOPTED)
-        every = msgspec.msgpack.decode(adopted, type=dict[str, Adopted]) if adopted else {}
+        own = self._reserved.get(number, {})
+        every = _load(own, ADOPTED, dict[str, Adopted])
         known = {name: it for name, it in every.items() if not it.absent}
-        caps = _load(raw, CAPS, Caps)
+        caps = _load(own, CAPS, Caps)
         limits = PartitionLimits(
             number,
             self.partition_count,
             caps,
-            _load(raw, GUARDS, GuardBook),
+            _load(own, GUARDS, GuardBook),
             lambda _: 0,
             StepEffects(),
         )
         policies = {name: self._policy(it.digest) for name, it in known.items()}
-        switches, cluster = _load(raw, BRAKES, Switches), _load(raw, CLUSTER, ClusterChange)
+        switches, cluster = _load(own, BRAKES, Switches), _load(own, CLUSTER, ClusterChange)
         return Part(known, policies, switches, limits, cluster, caps)
 
     def _policy(self, digest: str) -> Policy | None:
@@ -198,8 +199,7 @@ def readable(record: Record) -> Iterator[None]:
     try:
         yield
     except (msgspec.MsgspecError, ValueError) as error:
-        place = f"{record.topic}[{record.partition}]@{record.offset}"
-        raise UnreadableStateError(place, error) from error
+        raise UnreadableStateError(record.place, error) from error
 
 
 def account_of(record: Record) -> Account:
@@ -218,6 +218,9 @@ def check_reserved(key: bytes, value: bytes) -> None:
         _DECODERS[key].decode(value)
 
 
-def _load(raw: dict[bytes, bytes], key: bytes, kind: type[_S]) -> _S:
-    value = raw.get(key)
-    return kind() if value is None else msgspec.msgpack.decode(value, type=kind)
+def _load(own: dict[bytes, Record], key: bytes, kind: type[_S]) -> _S:
+    record = own.get(key)
+    if record is None:
+        return kind()
+    with readable(record):
+        return msgspec.msgpack.decode(record.value or b"", type=kind)

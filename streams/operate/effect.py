@@ -17,7 +17,7 @@ from streams.core.rules.unclear import is_unclear
 from streams.kafka.consumer import TolerantConsumer
 from streams.operate.account_states import CHANGELOG, account_of
 from streams.operate.audit.reading import Reader, read_to_end
-from streams.operate.audit.records import iso, millis
+from streams.operate.audit.records import Record, iso, millis
 from streams.operate.bulk import BulkOrder
 from streams.settings import Settings
 
@@ -78,13 +78,14 @@ async def effect(
     Raises MissingTopicsError, NoRightError, EndHiddenError, UnreadableStateError.
     """
     wanted = {account.encode() for account in accounts}
-    values: dict[bytes, bytes | None] = {}
+    last: dict[str, Record] = {}
     async for record in read_to_end(client, f"{settings.application_id}-", [CHANGELOG]):
         if record.key in wanted and record.offset < ends.get(record.partition, 0):
-            if record.value is not None:
-                account_of(record)
-            values[record.key] = record.value
-    return judged(order, {key.decode(): values.get(key) for key in wanted})
+            last[record.key.decode()] = record
+    for record in last.values():
+        if record.value is not None:
+            account_of(record)
+    return judged(order, {key: last[key].value if key in last else None for key in accounts})
 
 
 def judged(order: BulkOrder, values: dict[str, bytes | None]) -> Effect:

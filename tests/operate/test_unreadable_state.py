@@ -2,8 +2,14 @@
 
 import pytest
 
+from streams.core.limits.caps import Caps
+from streams.core.limits.cluster import CLUSTER, ClusterChange
+from streams.core.limits.guards import GuardBook
+from streams.core.limits.partition_limits import CAPS, GUARDS
+from streams.core.limits.switches import BRAKES, Switches
 from streams.core.model.account import encode
 from streams.core.model.ports import ACCOUNTS
+from streams.core.state.evaluator import POLICIES as ADOPTED
 from streams.operate.account_states import CHANGELOG, RESERVED, States
 from streams.operate.audit.records import Record
 from streams.operate.errors import UnreadableStateError
@@ -16,6 +22,13 @@ def _record(key: bytes, value: bytes) -> Record:
     return Record(CHANGELOG, 3, 17, START, key, value)
 
 
+def _read(record: Record) -> None:
+    """An account is decoded when it comes, a partition's own state when it is asked for."""
+    states = States()
+    states.feed(record)
+    states.part(record.partition)
+
+
 FORGED = {
     "no msgpack": b"\xc1",
     "cut off": b"\xdc\x00",
@@ -26,11 +39,29 @@ FORGED = {
 }
 
 
+SOUND = {
+    BRAKES: Switches(),
+    CAPS: Caps(),
+    GUARDS: GuardBook(),
+    CLUSTER: ClusterChange(),
+    ADOPTED: {},
+}
+
+
 @pytest.mark.parametrize("key", [ACCOUNT, *sorted(RESERVED)])
 @pytest.mark.parametrize("value", FORGED.values(), ids=FORGED)
 def test_forged_state_is_named_by_where_it_lies(key: bytes, value: bytes) -> None:
     with pytest.raises(UnreadableStateError, match=r"^accounts-changelog\[3\]@17: no worker"):
-        States().feed(_record(key, value))
+        _read(_record(key, value))
+
+
+@pytest.mark.parametrize("key", sorted(RESERVED))
+def test_forged_state_of_a_partition_that_a_worker_has_replaced_is_harmless(key: bytes) -> None:
+    states, sound = States(), encode(SOUND[key])
+    states.feed(_record(key, b"\xc1"))
+    states.feed(_record(key, sound))
+    assert states.part(3).switches == Switches()
+    assert states.reserved(3) == {key: sound}
 
 
 def test_a_key_that_nobody_can_read_is_named_too() -> None:
