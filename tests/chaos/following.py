@@ -235,9 +235,14 @@ class Following:
             if platform not in (None, key.split(":")[0]):
                 continue
             life.receive(now, name, value, entered)
+            unsure = key in self._unsure
             self._unsure.discard(key)
             if life.state == "NONE" and life.facts.state == "OUTSIDE":
                 life.look_at = None  # Nothing is at stake.
+            elif unsure:
+                # Looked at since the brake before, it is due from now on; if not, the log names it.
+                life.look_at = now
+                self._look_at(key, now)
             # Looked at anew from now on, not by what is due since before the brake.
             elif self._hasten(key, now):
                 self._told.add(key)
