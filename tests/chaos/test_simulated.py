@@ -88,7 +88,7 @@ def test_given_a_core_that_forgets_a_pause_then_the_model_says_so(
 
 
 class FirstChoice(Random):
-    """Reads all there is, and looks up to `behind` milliseconds ago, at so many accounts a round."""
+    """Reads all there is; looks up to `behind` milliseconds ago, at so many accounts a round."""
 
     def __init__(self, limit: int = 1_000) -> None:
         super().__init__()
