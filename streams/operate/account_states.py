@@ -75,6 +75,8 @@ class States:
     """The state of all accounts. Feed it the changelog and the topic of policies, then query it."""
 
     _accounts: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
+    _unreadable: dict[bytes, UnreadableStateError] = field(default_factory=dict)
+    """By key, what is wrong with the latest record of an account."""
     _reserved: dict[int, dict[bytes, Record]] = field(default_factory=lambda: defaultdict(dict))
     _policies: dict[str, bytes] = field(default_factory=dict)
     partition_count: int = 1
@@ -84,7 +86,7 @@ class States:
     """The decoded policies by digest: mostly all partitions have the same."""
 
     def feed(self, record: Record) -> None:
-        """Takes the next record of either topic. Raises UnreadableStateError: it is no account."""
+        """Takes the next record of either topic."""
         if record.key is None:
             return
         if record.topic == POLICIES:
@@ -99,13 +101,25 @@ class States:
             if record.key in RESERVED and record.value is not None:
                 self._parts.clear()
                 self._reserved[record.partition][record.key] = record
-        elif record.value is not None and interesting(account_of(record)):
-            self._accounts[record.key] = (record.partition, record.value)
         else:
-            self._accounts.pop(record.key, None)
+            self._take(record.key, record)
+
+    def _take(self, key: bytes, record: Record) -> None:
+        self._accounts.pop(key, None)
+        self._unreadable.pop(key, None)
+        try:
+            if record.value is not None and interesting(account_of(record)):
+                self._accounts[key] = (record.partition, record.value)
+        except UnreadableStateError as error:
+            self._unreadable[key] = error
 
     def known(self, now: int) -> Iterator[Known]:
-        """Yields every account that an operator may have to act on, as of `now` (ms)."""
+        """Yields every account that an operator may have to act on, as of `now` (ms).
+
+        Raises UnreadableStateError: the latest record of a key is no account.
+        """
+        for wrong in self._unreadable.values():
+            raise wrong
         for key, (partition, value) in self._accounts.items():
             yield self.of(key, partition, value, now)
 

@@ -19,6 +19,7 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.operate.account_states import CHANGELOG, account_of
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import Record, iso, stamp
+from streams.operate.errors import UnreadableStateError
 from streams.operate.in_force import SwitchesInForce
 from streams.settings import Settings
 
@@ -45,15 +46,23 @@ async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> C
     """
     prefix = b"" if scope == EVERYWHERE else f"{scope}:".encode()
     known: dict[bytes, tuple[bool, bool]] = {}
+    unreadable: dict[bytes, UnreadableStateError] = {}
     async for record in read_to_end(client, f"{settings.application_id}-", [CHANGELOG]):
         key = record.key
         if key is None or key[:1] in (b"#", b"~") or not key.startswith(prefix):
             continue
+        known.pop(key, None)
+        unreadable.pop(key, None)
         if record.value is None:
-            known.pop(key, None)
             continue
-        life = account_of(record).live
-        known[key] = (life.state in OPEN, life.cycle is not None and bool(life.cycle.throttles))
+        try:
+            life = account_of(record).live
+        except UnreadableStateError as error:
+            unreadable[key] = error
+        else:
+            known[key] = (life.state in OPEN, life.cycle is not None and bool(life.cycle.throttles))
+    for wrong in unreadable.values():
+        raise wrong
     invited = sum(is_open for is_open, _ in known.values())
     return CoveredBySwitch(
         len(known), invited, sum(is_restricted for _, is_restricted in known.values())

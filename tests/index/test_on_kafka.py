@@ -204,6 +204,11 @@ def test_state_that_nobody_can_read_is_no_state_that_is_not_there(
     for words in (brake, ("control", "hold", KEY.decode())):
         done = byline(*words, *who)
         assert (done.code, "is not known: accounts-changelog" in done.err) == (0, True)
+    pour(on_kafka, [forged._replace(value=None)])  # What a later record has replaced is no matter.
+    for words in (("worklist", "pending"), ("status",), (*brake, *who)):
+        done = byline(*words)
+        assert "accounts-changelog" not in done.err
+        assert done.code != 2
 
 
 def test_a_broker_that_goes_away_is_waited_for(

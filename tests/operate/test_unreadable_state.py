@@ -14,19 +14,21 @@ from streams.operate.account_states import CHANGELOG, RESERVED, States
 from streams.operate.audit.records import Record
 from streams.operate.errors import UnreadableStateError
 from tests.core.given import PLATFORM, START, Day
+from tests.core.states import invited
 
 ACCOUNT = f"{PLATFORM}:a1".encode()
 
 
-def _record(key: bytes, value: bytes) -> Record:
+def _record(key: bytes, value: bytes | None) -> Record:
     return Record(CHANGELOG, 3, 17, START, key, value)
 
 
 def _read(record: Record) -> None:
-    """An account is decoded when it comes, a partition's own state when it is asked for."""
+    """What is wrong with a record is said when the state is asked for."""
     states = States()
     states.feed(record)
     states.part(record.partition)
+    list(states.known(START))
 
 
 FORGED = {
@@ -68,4 +70,22 @@ def test_a_key_that_nobody_can_read_is_named_too() -> None:
     value = Day().reads(1_500).tables.state[ACCOUNTS][ACCOUNT]
     States().feed(_record(ACCOUNT, value))
     with pytest.raises(UnreadableStateError, match="@17"):
-        States().feed(_record(b"\xff:a1", value))
+        _read(_record(b"\xff:a1", value))
+
+
+@pytest.mark.parametrize("later", ["an account", "nothing at stake", "a tombstone"])
+def test_a_forged_account_that_a_worker_has_replaced_is_harmless(later: str) -> None:
+    day = Day().reads(1_500) if later == "nothing at stake" else invited()
+    value = None if later == "a tombstone" else day.tables.state[ACCOUNTS][ACCOUNT]
+    states = States()
+    states.feed(_record(ACCOUNT, b"\xc1"))
+    states.feed(_record(ACCOUNT, value))
+    assert len(list(states.known(START))) == (later == "an account")
+
+
+def test_an_account_whose_latest_record_is_forged_is_named_though_one_before_was_sound() -> None:
+    states = States()
+    states.feed(_record(ACCOUNT, invited().tables.state[ACCOUNTS][ACCOUNT]))
+    states.feed(_record(ACCOUNT, b"\xc1"))
+    with pytest.raises(UnreadableStateError, match="@17"):
+        list(states.known(START))
