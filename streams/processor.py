@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
+import msgspec
 from murmurhash2 import murmurhash2
 
 from schemas.inputs import InputName
@@ -27,6 +28,7 @@ from streams.entry_ages import EntryAges
 from streams.log_events import event
 from streams.metrics import Metrics
 from streams.news import News
+from streams.stop_worker import unreadable_state
 
 _log = logging.getLogger("streams.processor")
 _JAVA_SEED = 0x9747B28C
@@ -214,7 +216,7 @@ class BylineProcessor:
         """Opens a partition with the state after its last transaction.
 
         Raises:
-            StopWorker: its state does not fit the policies of this worker.
+            StopWorker: its state does not fit the policies of this worker, or no worker wrote it.
         """
         environment = PartitionEnvironment(
             policies=self._policies,
@@ -225,7 +227,10 @@ class BylineProcessor:
             rescan=self._rescan,
             id_key=self._id_key,
         )
-        core = Partition(environment, partition, scan, now)
+        try:
+            core = Partition(environment, partition, scan, now)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise unreadable_state(partition, "an account or of the partition", error) from error
         prefix = self._topics.prefix
         opened = BylinePartition(core, self._names, prefix, self._metrics, self._news, self.ages)
         for platform in sorted(core.adoption.taken_up & self._policies.keys()):

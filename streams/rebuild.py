@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.topics import DECISIONS, STORES, TopicNames
 from streams.core.log.chain import Chain
+from streams.core.model.account import decode_account, decode_label
 from streams.engine import acceptance
 from streams.engine.checkpoint import FORMAT, Checkpoint
 from streams.engine.config import EngineConfig
@@ -25,6 +26,7 @@ from streams.engine.disk_reading import Disk, read_disk
 from streams.engine.processor import ProcessorSpec
 from streams.engine.producer import TransactionalProducer
 from streams.operate import topics
+from streams.operate.account_states import check_reserved
 from streams.operate.clients import admin_client, consumer
 from streams.operate.errors import UsageError
 from streams.operate.losses import Losses, losses
@@ -135,9 +137,7 @@ async def _source(
             nothing: dict[str, dict[bytes, bytes]] = {store: {} for store in STORES}
             return Source(number, "nothing decided", Checkpoint(FORMAT, count, 0, {}), nothing)
         for disk in held:
-            raw = disk.state["accounts"].get(b"#chain")
-            chain = msgspec.msgpack.decode(raw, type=Chain) if raw else Chain()
-            if (chain.number, chain.previous) == last:
+            if _end_of_chain(disk) == last:
                 return Source(number, f"disk {disk.path}", disk.checkpoint, disk.state)
         try:
             await replay.run()
@@ -148,13 +148,32 @@ async def _source(
         return Source(number, f"replay of {done.transactions} transactions", checkpoint, done.state)
 
 
+def _end_of_chain(disk: Disk) -> tuple[int, str] | None:
+    """Returns where the hash chain of a disk ends; None if it holds what no worker wrote."""
+    accounts = disk.state["accounts"]
+    try:
+        for key, raw in accounts.items():
+            if key[:1] == b"#":
+                check_reserved(key, raw)
+            else:
+                decode_account(raw)
+        for raw in disk.state["categories"].values():
+            decode_label(raw)
+        end = accounts.get(b"#chain")
+        chain = msgspec.msgpack.decode(end, type=Chain) if end else Chain()
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    return chain.number, chain.previous
+
+
 async def _write(
     settings: Settings,
     config: EngineConfig,
     spec: ProcessorSpec,
     sources: list[Source],
 ) -> None:
-    notes = await acceptance.read_checkpoints(config, spec)
+    notes = await acceptance.read_checkpoints(config, spec, leave_unreadable=True)
+    elsewhere = next((it.ids for it in notes.values() if it.ids), {})
     async with admin_client(settings) as client:
         logs = [config.changelog(store.name) for store in spec.stores]
         ids = await _make_anew(settings, client, config, spec, logs)
@@ -162,7 +181,7 @@ async def _write(
         assert source.checkpoint is not None
         # An input that was deleted and created again keeps its old id: `accept` handles it.
         note = notes.get(source.partition)
-        known = source.checkpoint.ids or (note.ids if note is not None else {})
+        known = source.checkpoint.ids or (note.ids if note is not None else elsewhere)
         own = {name: known.get(name, now) for name, now in ids.items() if name not in logs}
         own |= {name: ids[name] for name in logs if name in ids}
         await _fill(config, spec, source, msgspec.structs.replace(source.checkpoint, ids=own))

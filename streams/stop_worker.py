@@ -22,3 +22,22 @@ class StopWorker(Exception):
         super().__init__(message)
         self.message = message
         self.exit_code = exit_code
+
+
+class UnreadableStateStop(StopWorker):
+    """A partition's state has a record that this version cannot decode."""
+
+
+def unreadable_state(partition: int, what: str, error: Exception) -> UnreadableStateStop:
+    """Makes the error for a record of a partition's state that this version cannot decode.
+
+    `what`: what the record is of. Only workers write state: a newer version did, or somebody else
+    wrote into a changelog. A restart reads the same again.
+    """
+    return UnreadableStateStop(
+        f"the state of partition {partition} has a record of {what} that no worker of this version "
+        f"wrote ({error}). If a newer version wrote it, start that one again. Else `byline cluster "
+        "rebuild` makes the state anew, from the decision log and the inputs, and `byline topics "
+        "acl` says who needs to write into the changelogs",
+        ExitCode.PERSON,
+    )

@@ -83,11 +83,15 @@ async def _members(client: AIOKafkaAdminClient, group: str) -> list[str]:
     return sorted(str(member[1] or member[0]) for member in members)
 
 
-async def read_checkpoints(config: EngineConfig, spec: ProcessorSpec) -> dict[int, Checkpoint]:
+async def read_checkpoints(
+    config: EngineConfig, spec: ProcessorSpec, *, leave_unreadable: bool = False
+) -> dict[int, Checkpoint]:
     """Reads the checkpoint of each partition that has one.
 
+    `leave_unreadable`: those that no worker wrote are left out.
+
     Raises:
-        StopWorker: an open transaction hides the end of the changelog.
+        StopWorker: an open transaction hides the end of the changelog, or no worker wrote one.
     """
     changelog = config.changelog(spec.stores[0].name)
     consumer = plain_consumer(config, "read_committed", "checkpoints")
@@ -95,7 +99,11 @@ async def read_checkpoints(config: EngineConfig, spec: ProcessorSpec) -> dict[in
     try:
         cluster = await consumer._client.fetch_all_metadata()
         numbers = cluster.partitions_for_topic(changelog) or ()
-        return await read_notes(consumer, changelog, sorted(numbers)) if numbers else {}
+        if not numbers:
+            return {}
+        return await read_notes(
+            consumer, changelog, sorted(numbers), leave_unreadable=leave_unreadable
+        )
     except TimeoutError as error:
         raise StopWorker(
             f"{changelog} is not read to its end: an open transaction of a worker hides what"

@@ -5,12 +5,15 @@ It reads near the end first, because every transaction writes a note.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 
+import msgspec
 from aiokafka import TopicPartition
 
 from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint, decode_checkpoint, decode_format
 from streams.engine.continuity import check_format
 from streams.kafka.consumer import TolerantConsumer
+from streams.stop_worker import UnreadableStateStop, unreadable_state
 
 FIRST_STRETCH = 2_000
 """How many offsets from the end are read first; each further attempt reads eight times as many."""
@@ -21,19 +24,28 @@ def decode_note(value: bytes, partition: int) -> Checkpoint:
     """Decodes a note.
 
     Raises:
-        StopWorker: a newer version wrote it.
+        StopWorker: a newer version wrote it, or no worker did.
     """
-    check_format(decode_format(value), partition)
-    return decode_checkpoint(value)
+    try:
+        check_format(decode_format(value), partition)
+        return decode_checkpoint(value)
+    except msgspec.MsgspecError as error:
+        raise unreadable_state(partition, "its position", error) from error
 
 
 async def read_notes(
-    consumer: TolerantConsumer, changelog: str, partitions: Iterable[int]
+    consumer: TolerantConsumer,
+    changelog: str,
+    partitions: Iterable[int],
+    *,
+    leave_unreadable: bool = False,
 ) -> dict[int, Checkpoint]:
     """Reads the last note of each partition that has one. It changes the consumer's assignment.
 
+    `leave_unreadable`: notes that no worker wrote are left out.
+
     Raises:
-        StopWorker: a newer version wrote a note.
+        StopWorker: a newer version wrote a note, or no worker did.
         TimeoutError: a partition could not be read to its end.
     """
     wanted = {TopicPartition(changelog, number) for number in partitions}
@@ -51,7 +63,11 @@ async def read_notes(
             tp for tp in wanted if tp.partition not in found and ends[tp] - length > begins[tp]
         }
         length *= 8
-    return {number: decode_note(value, number) for number, value in found.items()}
+    notes: dict[int, Checkpoint] = {}
+    for number, value in found.items():
+        with suppress(UnreadableStateStop) if leave_unreadable else nullcontext():
+            notes[number] = decode_note(value, number)
+    return notes
 
 
 async def _read(

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from aiokafka import TopicPartition
 
-from streams.engine.checkpoint import CHECKPOINT_KEY, FORMAT, Checkpoint, decode_format
+from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, SECOND_TIME
 from streams.engine.fetch_queues import FetchBuffer, FetchQueue
@@ -22,7 +22,7 @@ from streams.engine.processor import Record, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.kafka.consumer import TolerantConsumer
 from streams.log_events import event
-from streams.stop_worker import ExitCode, StopWorker
+from streams.stop_worker import ExitCode, StopWorker, UnreadableStateStop
 
 logger = logging.getLogger(__name__)
 
@@ -113,27 +113,37 @@ async def _leave_another_changelog(
 ) -> None:
     """Deletes the disk's content if its changelogs were replaced and the new ones accepted.
 
+    Also if nobody can say of which changelogs it is, and these are accepted.
+
     Raises:
         StopWorker: they were not accepted; the disk may then be the only copy of the state.
     """
     raw = stores.meta.position
-    # The format of a newer version is refused later, from the changelog's own checkpoint.
-    if raw is None or decode_format(raw) > FORMAT:
+    if raw is None:
         return
-    known = decode_note(raw, partition).ids
-    anew = [name for name in changelogs if known.get(name) and ids.get(name, "") != known[name]]
+    known: Mapping[str, str] | None = None
+    try:
+        known = decode_note(raw, partition).ids
+    except UnreadableStateStop:
+        anew = changelogs
+    except StopWorker:
+        return  # A newer version's is refused later, from the changelog's own checkpoint.
+    else:
+        anew = [it for it in changelogs if known.get(it) and ids.get(it, "") != known[it]]
     if not any(ids.get(name) for name in anew):
         return
     note = (await read_notes(consumer, changelogs[0], [partition])).get(partition)
     if note is not None and all(note.ids.get(name) == ids[name] for name in anew):
         logger.warning(
-            "partition %d: the disk is of %s before it was made anew",
+            "partition %d: the disk is not of %s as it is now",
             partition,
             ", ".join(anew),
             extra=event("disk_of_old_topics"),
         )
         stores.wipe()
         return
+    if known is None:
+        return  # It is refused later.
     raise StopWorker(
         f"{', '.join(anew)} was deleted and made anew: what this disk holds of partition "
         f"{partition} is of the one before. {REBUILD}. {SECOND_TIME}",

@@ -11,8 +11,9 @@ import pytest
 from streams.core.model.account import MOST_CONTROLS, Account, Heard, decode_account, encode
 from streams.core.model.ids import control_mark, pseudonym
 from streams.core.model.marks import count
-from streams.core.model.ports import ACCOUNTS
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day
+from streams.core.model.ports import ACCOUNTS, CATEGORIES
+from streams.stop_worker import ExitCode, StopWorker
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
 from tests.core.states import delivered, expired, granted, unreadable
 
 KEY = f"{PLATFORM}:{ACCOUNT}".encode()
@@ -241,3 +242,23 @@ def test_a_restriction_of_the_first_edition_is_freed_by_a_bounce() -> None:
     day = expired()
     assert "undeliverable other" in day.wait(MINUTE).receipt("failed").said()
     assert delivered().wait(MINUTE).receipt("failed").said() == ["undeliverable other"]
+
+
+# ---- what no worker wrote ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("store", "key", "what"),
+    [(ACCOUNTS, pseudonym(KEY), "an account"), (CATEGORIES, KEY, "a label")],
+)
+def test_what_no_worker_wrote_ends_a_worker_with_the_sentence_for_a_person(
+    store: str, key: bytes, what: str
+) -> None:
+    """A restart would read the same again (an account that is open is met at the opening)."""
+    day = Day()
+    day.tables.state[store][key] = b"\xc1"
+    if store == ACCOUNTS:
+        day.open(policy())
+    with pytest.raises(StopWorker, match=f"partition 0 has a record of {what} that no") as stopped:
+        day.reads(1_500)
+    assert stopped.value.exit_code is ExitCode.PERSON

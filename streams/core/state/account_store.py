@@ -6,6 +6,8 @@ of it.
 
 from collections import Counter
 
+import msgspec
+
 from streams.core.lifecycle import OPEN, Eligibility, Invitation
 from streams.core.model.account import (
     Account,
@@ -19,7 +21,7 @@ from streams.core.model.ids import pseudonym
 from streams.core.model.ports import ACCOUNTS, CATEGORIES, Transaction
 from streams.core.model.step_effects import StepEffects
 from streams.core.rules.facts import remains
-from streams.stop_worker import ExitCode, StopWorker
+from streams.stop_worker import ExitCode, StopWorker, unreadable_state
 
 
 class AccountStore:
@@ -69,12 +71,19 @@ class AccountStore:
     def load(
         self, transaction: Transaction, key: bytes, platform: str, create: bool
     ) -> Account | None:
-        """Returns the account of a key. If it is not kept: a new one with `create`, else None."""
+        """Returns the account of a key. If it is not kept: a new one with `create`, else None.
+
+        Raises:
+            StopWorker: no worker wrote it.
+        """
         raw = transaction.get(ACCOUNTS, key)
         if raw is None and self._closed:
             raw = transaction.get(ACCOUNTS, pseudonym(key))
         if raw is not None:
-            return decode_account(raw)
+            try:
+                return decode_account(raw)
+            except msgspec.MsgspecError as error:
+                raise unreadable_state(self._partition, "an account", error) from error
         if not create:
             return None
         self.tracked[platform] += 1
@@ -83,9 +92,18 @@ class AccountStore:
         return account
 
     def label(self, transaction: Transaction, key: bytes) -> Label | None:
-        """Returns the label that is kept for a key, whether the account is tracked or not."""
+        """Returns the label that is kept for a key, whether the account is tracked or not.
+
+        Raises:
+            StopWorker: no worker wrote it.
+        """
         raw = transaction.get(CATEGORIES, key)
-        return decode_label(raw) if raw is not None else None
+        if raw is None:
+            return None
+        try:
+            return decode_label(raw)
+        except msgspec.MsgspecError as error:
+            raise unreadable_state(self._partition, "a label", error) from error
 
     def note_applied(self, account: Account, topic: int, offset: int) -> None:
         """Notes that the input at `offset` of a topic (by number) is applied to an account.
