@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint, encode_checkpoint
-from streams.engine.config import EngineConfig
+from streams.engine.config import REBALANCE_TIMEOUT_SECONDS, EngineConfig
 from streams.engine.continuity import REBUILD, since_when
 from streams.engine.notes import read_notes
 from streams.engine.preflight import changelogs, needed_topics
@@ -29,6 +29,8 @@ from streams.kafka.requests.metadata import View, view_topics
 from streams.stop_worker import ExitCode, StopWorker
 
 MARGIN_SECONDS = 2.0
+STABLE = "Stable"
+"""The state of a group in which each member has its partitions."""
 
 
 class ReadFrom(StrEnum):
@@ -62,25 +64,34 @@ class AcceptedChange:
 async def refuse_members(client: AIOKafkaAdminClient, group: str, session_seconds: float) -> None:
     """Waits until the group has no members; a running worker would overwrite the checkpoints.
 
-    A worker that just ended stays in the group for one session time.
+    A worker that just ended stays in the group for one session time. If it ended while the group
+    shared out its partitions, that begins when the group has waited in vain for it.
 
     Raises:
         StopWorker: the group still has members after `session_seconds` and a margin.
     """
-    deadline = time.monotonic() + session_seconds + MARGIN_SECONDS
-    while members := await _members(client, group):
-        if time.monotonic() > deadline:
+    began = seen = time.monotonic()
+    while True:
+        state, members = await _members(client, group)
+        if not members:
+            return
+        now = time.monotonic()
+        if state != STABLE and now < began + REBALANCE_TIMEOUT_SECONDS:
+            seen = now
+        if now > seen + session_seconds + MARGIN_SECONDS:
             raise StopWorker(
                 f"workers of {group} run: {', '.join(members)}. Stop them first", ExitCode.PERSON
             )
         await asyncio.sleep(0.5)
 
 
-async def _members(client: AIOKafkaAdminClient, group: str) -> list[str]:
+async def _members(client: AIOKafkaAdminClient, group: str) -> tuple[str, list[str]]:
+    """Returns the state of the group (STABLE, or what leads there) and its members."""
     node = await client.find_coordinator(group)
     answer = await client._client.send(node, MembersRequest(group))
     members = [member for one in answer.groups for member in one[5]]
-    return sorted(str(member[1] or member[0]) for member in members)
+    state = next((str(one[2]) for one in answer.groups), "")
+    return state, sorted(str(member[1] or member[0]) for member in members)
 
 
 async def read_checkpoints(

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+REBALANCE_TIMEOUT_SECONDS = 30.0
+"""How long a group that shares out its partitions waits for a member."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
@@ -26,7 +29,7 @@ class EngineConfig:
     # transaction after the transaction time; so the two are close to each other.
     session_timeout_seconds: float = 10.0
     heartbeat_interval_seconds: float = 2.0
-    rebalance_timeout_seconds: float = 30.0
+    rebalance_timeout_seconds: float = REBALANCE_TIMEOUT_SECONDS
     request_timeout_seconds: float = 30.0
     transaction_timeout_seconds: float = 12.0
 

@@ -1,6 +1,8 @@
 """What a worker refuses about its cluster has a way out: each one is gone here, to its end."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -256,3 +258,47 @@ def test_given_a_changelog_made_anew_then_the_disk_is_left_and_used_no_more(toys
     assert (toys.folder / "one" / "state" / "partition-0").is_dir()
     with pytest.raises(StopWorker, match="there is nothing to accept"):
         _accept(toys, {changelog: _ids(toys)[changelog]}, ReadFrom.ON)
+
+
+ASLEEP = """
+import sys, time
+from confluent_kafka import Consumer
+bootstrap, group, name, topic = sys.argv[1:]
+consumer = Consumer({
+    "bootstrap.servers": bootstrap, "group.id": group, "group.instance.id": name,
+    "session.timeout.ms": 6000, "max.poll.interval.ms": 12000, "heartbeat.interval.ms": 500,
+})
+consumer.subscribe([topic])
+until = time.monotonic() + 15
+while name == "first" and not consumer.assignment() and time.monotonic() < until:
+    consumer.poll(0.2)
+print("here", flush=True)
+if name == "second":
+    consumer.poll(0.2)
+time.sleep(60)
+"""
+"""A member that says that it is there, and then takes part in nothing."""
+
+
+def test_who_ended_while_the_group_shared_out_its_partitions_is_waited_for(toys: Toys) -> None:
+    """Then a session begins only when the group has waited in vain for the others."""
+    _, spec = _offline(toys)
+    members: list[subprocess.Popen[str]] = []
+
+    def state() -> str:
+        return toys.admin(lambda client: acceptance._members(client, toys.prefix))[0]
+
+    try:
+        for name in ("first", "second"):
+            command = [sys.executable, "-c", ASLEEP, toys.bootstrap, toys.prefix, name]
+            members.append(subprocess.Popen([*command, spec.topics[0]], stdout=subprocess.PIPE))
+            assert members[-1].stdout is not None
+            assert members[-1].stdout.readline()
+        wait_until(lambda: state() == "PreparingRebalance", 20, "the second one joins")
+    finally:
+        for member in members:
+            member.kill()
+            member.wait()
+    began = time.monotonic()
+    toys.admin(lambda client: acceptance.refuse_members(client, toys.prefix, SESSION_SECONDS))
+    assert time.monotonic() - began > SESSION_SECONDS + acceptance.MARGIN_SECONDS
