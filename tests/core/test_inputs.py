@@ -212,7 +212,8 @@ def test_a_closed_account_leaves_remains_under_a_digest_and_nothing_under_its_na
     assert KEY not in day.tables.state[CATEGORIES]
     kept = decode_account(day.tables.state[ACCOUNTS][pseudonym(KEY)])
     assert kept.followers is None
-    assert kept.label is None
+    assert kept.label is not None
+    assert (kept.label.text, kept.label.removed) == (None, True), "its time alone"
     assert (kept.live.cycle_number, kept.live.sequence, kept.exempt) == (1, 4, True)
     assert kept.hold is not None
     assert kept.live.cycle is None

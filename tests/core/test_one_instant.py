@@ -96,9 +96,10 @@ def test_of_two_counts_of_one_instant_the_lower_counts(counts: tuple[int, int]) 
     assert day.wait(DAY).said() == []
 
 
-def test_the_same_reading_again_after_reopening_is_a_fresh_one() -> None:
+def test_the_same_reading_again_after_reopening_is_no_fresh_one() -> None:
     day = Day().reads(1500, at=START).change("closed").wait(MINUTE).change("reopened")
-    assert day.reads(1500, at=START).account().followers == 1500
+    assert day.reads(1500, at=START).account().followers is None
+    assert day.reads(1500, at=START + 1).account().followers == 1500
 
 
 # ---- stale inside a dwell -----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from streams.core.model.ids import control_mark, pseudonym
 from streams.core.model.marks import count
 from streams.core.model.ports import ACCOUNTS, CATEGORIES
 from streams.stop_worker import ExitCode, StopWorker
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy
+from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy, stability
 from tests.core.states import delivered, expired, granted, unreadable
 
 KEY = f"{PLATFORM}:{ACCOUNT}".encode()
@@ -67,6 +67,27 @@ def test_an_old_word_sent_again_after_closing_says_nothing_new() -> None:
     told = day.partition.counts
     for topic in ("controls", "account-changes", "consent-answers"):
         assert told["ignored", topic, "duplicate"] == 1
+
+
+def test_a_reading_delivered_again_after_a_closing_adds_nothing() -> None:
+    """The closing deleted its count, not its time (history 312,945 of seed 1, invariant 7)."""
+    day = Day(policy(stability=stability(dwell=0))).label("财经").reads(1500)
+    assert day.said() == ["issued over_line"]
+    read_at = day.now
+    day.wait(HOUR).change("closed").wait(11 * DAY).change("reopened").label("财经")
+    assert day.said() == ["cancelled closed"]
+    assert day.reads(1500, at=read_at).wait(DAY).said() == []
+    assert day.partition.counts["stale", "follower-counts", PLATFORM] == 1
+    assert day.reads(1500, at=read_at + 1).said() == ["issued over_line"]
+
+
+def test_a_label_delivered_again_after_a_closing_adds_nothing() -> None:
+    day = Day(policy(stability=stability(dwell=0))).label("财经").reads(1500)
+    labelled_at = day.now
+    day.wait(HOUR).change("closed").wait(11 * DAY).change("reopened").reads(1600)
+    assert day.said() == ["issued over_line", "cancelled closed"]
+    assert day.label("财经", at=labelled_at).wait(DAY).said() == []
+    assert day.label("财经", at=labelled_at + 1).said() == ["issued over_line"]
 
 
 def test_below_the_floor_what_was_said_is_remembered_and_no_count() -> None:

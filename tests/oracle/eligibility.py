@@ -50,6 +50,8 @@ class OracleFacts:
         self.dips: list[tuple[int, datetime, int]] = []
         """Stale readings before any dwell: how many were applied before, time and count [74]."""
         self.reading_at: datetime | None = None
+        self.deleted_at: datetime | None = None
+        """The reading whose count a closing deleted: delivered once more it adds nothing [98]."""
         self.label: str | None = None
         self.label_at: datetime | None = None
         self.label_since: datetime | None = None
@@ -75,7 +77,7 @@ class OracleFacts:
     ) -> bool:
         """Take a reading; False if it is stale or not remembered. `kept`: never forgotten [17]."""
         at, count = instant(value["observed_at"]), value["followers"]
-        if self.closed:
+        if self.closed or at == self.deleted_at:
             return False
         if self.reading_at is not None and at < self.reading_at:
             phases = policy.in_force(now)
@@ -153,9 +155,13 @@ class OracleFacts:
         self.ever_changed = True
         if change == "closed":
             self.closed = True
+            if self.followers is not None:
+                self.deleted_at = self.reading_at
             self.followers, self.readings, self.dips = None, [], []
-            self.label = self.label_at = self.label_until = None
-            self.contradictory = self.label_removed = False
+            # The same label once more is no new one: of the deleted one its time is kept [98].
+            self.label_removed |= self.label is not None
+            self.label = self.label_until = None
+            self.contradictory = False
         elif change == "exempted":
             self.exempt = True
         elif change in ("reopened", "exemption_ended"):

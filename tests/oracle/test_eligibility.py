@@ -99,6 +99,12 @@ def test_closed_forgets_and_reopened_needs_fresh_facts() -> None:
     assert story.last("cycle") == 2
 
 
+def test_a_count_that_a_closing_deleted_is_not_read_again() -> None:
+    story = Story().reads(0, 1000).change(5, "closed").change(6, "reopened").label(7)
+    assert story.reads(8, 1000, observed_at=at(0)).until(99).then() == []
+    assert story.reads(99, 1000, observed_at=at(1)).then() == ["issued over_line"]
+
+
 def test_a_phase_begins_in_time() -> None:
     phases = (*ENFORCE.phases, OraclePhase("half", 500, at(30)))
     story = Story(ENFORCE.but(phases=phases)).label(0).reads(0, 600).until(29)

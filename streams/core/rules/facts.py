@@ -26,11 +26,14 @@ OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 def read_count(account: Account, reading: DecodedFollowerCount, policy: Policy) -> bool:
     """Stores a reading. Returns False if it is older than the stored one.
 
-    Of two readings of one instant the lower one counts.
+    Of two readings of one instant the lower one counts. One of the instant whose count a closing
+    deleted counts no more, so that to deliver a reading twice adds nothing.
     """
     observed_at, known_at = milliseconds(reading.observed_at), account.observed_at
     if known_at is not None and observed_at <= known_at:
         if observed_at < known_at:
+            return False
+        if account.followers is None and account.opened_at is not None:
             return False
         if account.followers is not None and account.followers <= reading.followers:
             return True  # The stored count of this instant is not higher, so it stays.
@@ -257,6 +260,7 @@ def remains(account: Account) -> Account:
     """Returns what is kept of a closed account, under the digest of its key."""
     return Account(
         observed_at=account.observed_at,
+        label=None if account.label is None else removed_label(account.label),
         last_applied=account.last_applied,
         live=_spent(account.live),
         shadow=_spent(account.shadow),

@@ -146,6 +146,9 @@ class AccountStore:
             self.tracked[ref.platform] += closed
             self._closed -= closed
             transaction.put(ACCOUNTS, digest, None)
+            if closed and account.label is not None:
+                # The time of the label that the closing deleted: the same one is not a new one.
+                transaction.put(CATEGORIES, key, encode(account.label))
         transaction.put(ACCOUNTS, key, encode(account))
         self._confirm(key, account)
         if has_stake(account):
