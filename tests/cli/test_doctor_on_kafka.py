@@ -155,8 +155,10 @@ def test_a_clock_that_is_off_is_named_with_how_far(
     found = not_well(examined(estate, ahead_seconds=seconds))
     ((words, cure),) = found["clock"]
     assert set(found) == {"clock"}
-    assert words.startswith("this machine's clock is 600.")
-    assert words.endswith(f"s {way} the cluster's")
+    said = re.fullmatch(rf"this machine's clock is ([\d.]+) s {way} the cluster's", words)
+    assert said is not None, words
+    # Half of a request's time, at most, is not known: 599.9 was seen on a busy machine.
+    assert abs(float(said[1]) - 600) <= 0.5
     assert "NTP" in cure
 
 
