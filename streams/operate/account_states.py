@@ -70,13 +70,36 @@ class Known(NamedTuple):
         return (*found, Deferral.CAP) if reached else tuple(found)
 
 
+class AccountReader:
+    """Decodes the accounts of a changelog; one that a later record replaces may be unreadable."""
+
+    def __init__(self) -> None:
+        self._unreadable: dict[bytes | None, UnreadableStateError] = {}
+        """By key, what is wrong with its latest record."""
+
+    def read(self, record: Record) -> Account | None:
+        """Returns the account of the next record; None for a tombstone or an unreadable one."""
+        self._unreadable.pop(record.key, None)
+        if record.value is None:
+            return None
+        try:
+            return account_of(record)
+        except UnreadableStateError as error:
+            self._unreadable[record.key] = error
+            return None
+
+    def check(self) -> None:
+        """Raises UnreadableStateError if the latest record of a key is no account."""
+        for error in self._unreadable.values():
+            raise error
+
+
 @dataclass(slots=True)
 class States:
     """The state of all accounts. Feed it the changelog and the topic of policies, then query it."""
 
     _accounts: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    _unreadable: dict[bytes, UnreadableStateError] = field(default_factory=dict)
-    """By key, what is wrong with the latest record of an account."""
+    _reader: AccountReader = field(default_factory=AccountReader)
     _reserved: dict[int, dict[bytes, Record]] = field(default_factory=lambda: defaultdict(dict))
     _policies: dict[str, bytes] = field(default_factory=dict)
     partition_count: int = 1
@@ -102,24 +125,18 @@ class States:
                 self._parts.clear()
                 self._reserved[record.partition][record.key] = record
         else:
-            self._take(record.key, record)
-
-    def _take(self, key: bytes, record: Record) -> None:
-        self._accounts.pop(key, None)
-        self._unreadable.pop(key, None)
-        try:
-            if record.value is not None and interesting(account_of(record)):
-                self._accounts[key] = (record.partition, record.value)
-        except UnreadableStateError as error:
-            self._unreadable[key] = error
+            account = self._reader.read(record)
+            if account is not None and interesting(account) and record.value is not None:
+                self._accounts[record.key] = (record.partition, record.value)
+            else:
+                self._accounts.pop(record.key, None)
 
     def known(self, now: int) -> Iterator[Known]:
         """Yields every account that an operator may have to act on, as of `now` (ms).
 
         Raises UnreadableStateError: the latest record of a key is no account.
         """
-        for wrong in self._unreadable.values():
-            raise wrong
+        self._reader.check()
         for key, (partition, value) in self._accounts.items():
             yield self.of(key, partition, value, now)
 

@@ -16,10 +16,9 @@ from schemas.topics import DEAD_LETTERS
 from streams.core.lifecycle import OPEN
 from streams.core.limits.switches import EVERYWHERE
 from streams.kafka.consumer import TolerantConsumer
-from streams.operate.account_states import CHANGELOG, account_of
+from streams.operate.account_states import CHANGELOG, AccountReader
 from streams.operate.audit.reading import Reader, read_to_end
 from streams.operate.audit.records import Record, iso, stamp
-from streams.operate.errors import UnreadableStateError
 from streams.operate.in_force import SwitchesInForce
 from streams.settings import Settings
 
@@ -46,23 +45,18 @@ async def covered(client: TolerantConsumer, settings: Settings, scope: str) -> C
     """
     prefix = b"" if scope == EVERYWHERE else f"{scope}:".encode()
     known: dict[bytes, tuple[bool, bool]] = {}
-    unreadable: dict[bytes, UnreadableStateError] = {}
+    reader = AccountReader()
     async for record in read_to_end(client, f"{settings.application_id}-", [CHANGELOG]):
         key = record.key
         if key is None or key[:1] in (b"#", b"~") or not key.startswith(prefix):
             continue
-        known.pop(key, None)
-        unreadable.pop(key, None)
-        if record.value is None:
+        account = reader.read(record)
+        if account is None:
+            known.pop(key, None)
             continue
-        try:
-            life = account_of(record).live
-        except UnreadableStateError as error:
-            unreadable[key] = error
-        else:
-            known[key] = (life.state in OPEN, life.cycle is not None and bool(life.cycle.throttles))
-    for wrong in unreadable.values():
-        raise wrong
+        life = account.live
+        known[key] = (life.state in OPEN, life.cycle is not None and bool(life.cycle.throttles))
+    reader.check()
     invited = sum(is_open for is_open, _ in known.values())
     return CoveredBySwitch(
         len(known), invited, sum(is_restricted for _, is_restricted in known.values())
