@@ -12,7 +12,8 @@
 #
 # Test files run in six processes side by side, for most tests wait most of the time, and in fewer on
 # a slow machine (tests/support/side_by_side.py; BYLINE_TEST_PROCESSES). tests/conftest.py says how.
-# Types and imports are checked beside the tests, and what they say is shown after them.
+# Types and imports are checked beside the tests, and what they say is shown after them. Last come
+# the tests that bound the time of a worker (`alone`), with the machine for themselves.
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/setup.sh
@@ -43,6 +44,11 @@ check_beside() {
     exec "$@"
   } >"$work/$name" 2>&1 &
   beside="$beside $name:$!"
+}
+
+# Arguments may name none of them (5: pytest has run no test).
+alone() {
+  python -m pytest -m alone "$@" --numprocesses 0 --parts-line="$work/parts-alone" || [ $? -eq 5 ]
 }
 
 shown() {
@@ -87,9 +93,13 @@ if [ "$quick" ]; then
   export BYLINE_TEST_LIVES
   check tests python -m pytest -m 'not kafka and not slow' "$@"
 else
-  check tests python -m pytest "$@"
+  check tests python -m pytest -m 'not alone' "$@"
 fi
 shown
+if [ -z "$quick" ]; then
+  # What bounds a time of a worker, when nothing else takes the processors from it.
+  check alone alone "$@"
+fi
 
 if [ -n "$failed" ]; then
   printf '\nfailed:%s\n' "$failed"

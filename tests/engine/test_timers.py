@@ -22,6 +22,7 @@ def _timers(toys: Toys) -> dict[str, list[dict[str, int]]]:
     return found
 
 
+@pytest.mark.alone
 def test_given_timers_when_due_then_each_acts_once_within_a_second(toys: Toys) -> None:
     toys.worker(name="one").ready()
     for number in range(40):

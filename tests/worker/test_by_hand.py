@@ -20,6 +20,7 @@ def line(**value: object) -> str:
     return json.dumps({"platform": "weibo", "account_id": "a1", **value}) + "\n"
 
 
+@pytest.mark.alone
 def test_a_crossing_sent_by_hand_invites_within_a_second(
     make_estate: Callable[..., Estate],
 ) -> None:
