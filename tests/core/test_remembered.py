@@ -90,6 +90,46 @@ def test_a_label_delivered_again_after_a_closing_adds_nothing() -> None:
     assert day.label("财经", at=labelled_at + 1).said() == ["issued over_line"]
 
 
+@pytest.mark.parametrize("first", ["reading", "label"])
+def test_what_came_while_it_was_closed_adds_nothing_when_delivered_again(first: str) -> None:
+    day = Day(policy(stability=stability(dwell=0))).label("财经").reads(1500)
+    day.wait(HOUR).change("closed").wait(11 * DAY)
+    came_at = day.now
+    day.reads(1500).label("财经").wait(HOUR).change("reopened")
+    assert day.said() == ["issued over_line", "cancelled closed"]
+    if first == "reading":
+        day.label("财经").reads(1500, at=came_at)
+    else:
+        day.reads(1500).label("财经", at=came_at)
+    assert day.wait(DAY).said() == []
+    if first == "reading":
+        day.reads(1500, at=came_at + 1)
+    else:
+        day.label("财经", at=came_at + 1)
+    assert day.said() == ["issued over_line"]
+
+
+def test_what_waited_for_a_leaving_to_end_adds_nothing_after_a_closing() -> None:
+    """A reading that was kept aside is the newest of which the time is known."""
+    day = Day(policy(stability=stability(dwell=0, leave_after=HOUR))).label("财经").reads(1500)
+    day.reads(10)
+    day.now += 2 * HOUR
+    kept_at = day.now
+    day.reads(1500).change("closed").wait(11 * DAY).change("reopened").label("财经")
+    day.said()
+    assert day.reads(1500, at=kept_at).wait(DAY).said() == []
+
+
+def test_the_higher_count_of_an_instant_whose_lower_was_forgotten_adds_nothing() -> None:
+    day = Day(policy(stability=stability(dwell=HOUR))).label("财经").reads(1500)
+    read_at = day.now
+    day.reads(10, at=read_at)
+    assert day.account().followers is None
+    assert day.reads(1500, at=read_at).wait(DAY).said() == []
+    assert day.partition.counts["stale", "follower-counts", PLATFORM] == 1
+    assert day.reads(1500, at=read_at + 1).wait(DAY).said() == ["issued over_line"]
+
+
 def test_below_the_floor_what_was_said_is_remembered_and_no_count() -> None:
     day = unreadable(Day(), "controls").reads(10)
     assert day.account().followers == 10

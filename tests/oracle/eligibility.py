@@ -50,8 +50,6 @@ class OracleFacts:
         self.dips: list[tuple[int, datetime, int]] = []
         """Stale readings before any dwell: how many were applied before, time and count [74]."""
         self.reading_at: datetime | None = None
-        self.deleted_at: datetime | None = None
-        """The reading whose count a closing deleted: delivered once more it adds nothing [98]."""
         self.label: str | None = None
         self.label_at: datetime | None = None
         self.label_since: datetime | None = None
@@ -77,7 +75,11 @@ class OracleFacts:
     ) -> bool:
         """Take a reading; False if it is stale or not remembered. `kept`: never forgotten [17]."""
         at, count = instant(value["observed_at"]), value["followers"]
-        if self.closed or at == self.deleted_at:
+        if self.closed:
+            self.reading_at = max(at, self.reading_at or at)
+            return False
+        if at == self.reading_at and self.followers is None:
+            # Only its time is kept: delivered once more it adds nothing [98].
             return False
         if self.reading_at is not None and at < self.reading_at:
             phases = policy.in_force(now)
@@ -91,7 +93,7 @@ class OracleFacts:
                 if not any(opens for _, _, opens in self.readings):
                     self._to("OUTSIDE")
             return False
-        if at == self.reading_at and self.followers is not None and count >= self.followers:
+        if at == self.reading_at and count >= (self.followers or 0):
             return False
         if count < policy.floor and not (kept or self.ever_changed):
             if self.followers is None and self.reading_at is None:
@@ -113,6 +115,9 @@ class OracleFacts:
             return True
         at, text = instant(value["observed_at"]), folded(value["category"])
         if self.closed:
+            # Kept as if a tombstone had removed it at once [98].
+            if self.label_at is None or at > self.label_at:
+                self.label_at, self.label_removed = at, True
             return False
         if self.label_at is not None and (
             at < self.label_at or (self.label_removed and at == self.label_at)
@@ -155,8 +160,6 @@ class OracleFacts:
         self.ever_changed = True
         if change == "closed":
             self.closed = True
-            if self.followers is not None:
-                self.deleted_at = self.reading_at
             self.followers, self.readings, self.dips = None, [], []
             # The same label once more is no new one: of the deleted one its time is kept [98].
             self.label_removed |= self.label is not None

@@ -137,12 +137,12 @@ def fold(lines: Iterable[ReadingLine], rules: Rules) -> FoldedReading:
         seen.label_changes += line.category != account.sent
         if _label(account, line, rules):
             _look(line.key, account, clock, rules, seen)
-        if account.observed_at is not None and line.observed_at < account.observed_at:
+        known, known_at = account.followers, account.observed_at
+        forgotten = known is None and line.observed_at == known_at
+        if forgotten or (known_at is not None and line.observed_at < known_at):
             seen.stale += 1
             continue
-        known = account.followers
-        again = known is not None and line.observed_at == account.observed_at
-        if again and line.followers >= (known or 0):
+        if line.observed_at == known_at and line.followers >= (known or 0):
             # Of two counts of one instant the lower counts.
             continue
         below_floor = line.followers < min(rules.lines) * rules.exit_ratio

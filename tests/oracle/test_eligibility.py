@@ -105,6 +105,19 @@ def test_a_count_that_a_closing_deleted_is_not_read_again() -> None:
     assert story.reads(99, 1000, observed_at=at(1)).then() == ["issued over_line"]
 
 
+def test_what_comes_while_it_is_closed_leaves_its_time() -> None:
+    story = Story().label(0).reads(0, 10).change(5, "closed").reads(6, 1000).label(6)
+    story.change(7, "reopened").reads(8, 1000, observed_at=at(6)).label(9, observed_at=at(6))
+    assert story.reads(10, 1000).until(99).then() == []
+    story = story.reads(99, 1000, observed_at=at(6)).label(99, observed_at=at(7))
+    assert story.then() == ["issued over_line"]
+
+
+def test_a_count_forgotten_below_the_floor_is_not_replaced_by_a_higher_of_its_instant() -> None:
+    story = Story(DWELLING).label(0).reads(0, 1000).reads(1, 10, observed_at=at(0))
+    assert story.reads(2, 1000, observed_at=at(0)).until(99).then() == []
+
+
 def test_a_phase_begins_in_time() -> None:
     phases = (*ENFORCE.phases, OraclePhase("half", 500, at(30)))
     story = Story(ENFORCE.but(phases=phases)).label(0).reads(0, 600).until(29)

@@ -23,24 +23,46 @@ OPENING = frozenset({Cause.ORGANIC, Cause.OWNER_PURGE})
 """Causes of a reading that may start a dwell. A correction or a platform's purge may not."""
 
 
-def read_count(account: Account, reading: DecodedFollowerCount, policy: Policy) -> bool:
+def read_count(
+    account: Account, reading: DecodedFollowerCount, policy: Policy, is_rescan: bool = False
+) -> bool:
     """Stores a reading. Returns False if it is older than the stored one.
 
-    Of two readings of one instant the lower one counts. One of the instant whose count a closing
-    deleted counts no more, so that to deliver a reading twice adds nothing.
+    Of two readings of one instant the lower one counts. Where only the instant is kept (the count
+    was below the floor, or the account was closed) none of it counts any more, so that to deliver a
+    reading twice adds nothing. `is_rescan`: it was read before, under an older policy; a count that
+    was below that policy's floor counts then.
     """
     observed_at, known_at = milliseconds(reading.observed_at), account.observed_at
     if known_at is not None and observed_at <= known_at:
         if observed_at < known_at:
             return False
-        if account.followers is None and account.opened_at is not None:
-            return False
-        if account.followers is not None and account.followers <= reading.followers:
+        if account.followers is None:
+            if account.opened_at is not None or not is_rescan:
+                return False
+        elif account.followers <= reading.followers:
             return True  # The stored count of this instant is not higher, so it stays.
     may_start_dwell = reading.cause in OPENING
     if observed_at == known_at and not may_start_dwell:
         end_runs_of(account, observed_at)
     set_count(account, observed_at, reading.followers, may_start_dwell, policy)
+    return True
+
+
+def pass_over_count(account: Account, observed_at: int) -> bool:
+    """Keeps the time of a reading of a closed account. Returns False if it is not the newest."""
+    if account.observed_at is not None and observed_at <= account.observed_at:
+        return False
+    account.observed_at = observed_at
+    return True
+
+
+def pass_over_label(account: Account, change: DecodedCategoryChange) -> bool:
+    """Keeps the time of a label of a closed account. Returns False if it is not the newest."""
+    observed_at = milliseconds(change.observed_at)
+    if account.label is not None and observed_at <= account.label.observed_at:
+        return False
+    account.label = Label(None, observed_at, change.source, None, observed_at, removed=True)
     return True
 
 

@@ -126,6 +126,10 @@ class AccountStore:
         """Returns the offset below which an input of a topic may be applied a second time."""
         return max(self.rescan.get(topic, 0), self.made_anew.get(topic, 0))
 
+    def save_closed(self, transaction: Transaction, account: Account, key: bytes) -> None:
+        """Writes an account that was closed before, and of which nothing lies under its key."""
+        transaction.put(ACCOUNTS, pseudonym(key), encode(remains(account)))
+
     def save(self, transaction: Transaction, account: Account, ref: AccountRef) -> None:
         """Writes an account; of a closed one only the fields that stay, under the key's digest."""
         key = ref.key

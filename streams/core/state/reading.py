@@ -18,7 +18,15 @@ from streams.core.model.policy import Policy
 from streams.core.model.ports import ACCOUNTS, CATEGORIES, InputRecord, Records, Transaction
 from streams.core.model.step_effects import StepEffects
 from streams.core.rules.eligibility import conditions_fail
-from streams.core.rules.facts import ended, new_label, read_count, removed_label, undone
+from streams.core.rules.facts import (
+    ended,
+    new_label,
+    pass_over_count,
+    pass_over_label,
+    read_count,
+    removed_label,
+    undone,
+)
 from streams.core.rules.milder import same_side
 from streams.core.rules.waiting import (
     count_waits,
@@ -110,7 +118,12 @@ class InputReader:
         assert key is not None
         followers = reading.followers
         account = self._store.load(transaction, key, reading.platform, followers >= policy.floor)
-        if account is None or account.closed:
+        if account is None:
+            return
+        if account.closed:
+            if pass_over_count(account, milliseconds(reading.observed_at)):
+                self._store.note_applied(account, _COUNTS, record.offset)
+                self._store.save_closed(transaction, account, key)
             return
         if is_rescan and ended(account, milliseconds(reading.observed_at)):
             return
@@ -123,7 +136,7 @@ class InputReader:
             self._store.note_applied(account, _COUNTS, record.offset)
             transaction.put(ACCOUNTS, key, encode(account))
             return
-        if not read_count(account, reading, policy):
+        if not read_count(account, reading, policy, is_rescan):
             self._counts["stale", "follower-counts", reading.platform] += 1
             if reading_breaks(account, reading, self._evaluator.policy_since(reading.platform)):
                 self._store.note_applied(account, _COUNTS, record.offset)
@@ -192,9 +205,12 @@ class InputReader:
         policy = self._policies[platform]
         known_here = tracked or self._store.has_remains
         account = self._store.load(transaction, key, platform, False) if known_here else None
-        if account is not None and account.closed:
-            return
         number = _LABELS
+        if account is not None and account.closed:
+            if value is not None and pass_over_label(account, value):
+                self._store.note_applied(account, number, record.offset)
+                self._store.save_closed(transaction, account, key)
+            return
         is_rescan = record.offset < self._store.rescan.get(number, 0)
         if value is None and is_rescan:
             return  # A tombstone that was read before must not remove a label that came after it.
