@@ -50,13 +50,14 @@ class OracleFacts:
         self.dips: list[tuple[int, datetime, int]] = []
         """Stale readings before any dwell: how many were applied before, time and count [74]."""
         self.reading_at: datetime | None = None
+        """Of the last reading; without a count that one is gone, and once more no new one [98]."""
         self.label: str | None = None
         self.label_at: datetime | None = None
+        """Of the last label; without a label that one is gone, and once more no new one [98]."""
         self.label_since: datetime | None = None
         """From when covered labels have followed one another without a gap [6]."""
         self.label_until: datetime | None = None
         self.label_expired = False
-        self.label_removed = False
         self.contradictory = False
         self.closed = False
         self.exempt = False
@@ -78,9 +79,6 @@ class OracleFacts:
         if self.closed:
             self.reading_at = max(at, self.reading_at or at)
             return False
-        if at == self.reading_at and self.followers is None:
-            # Only its time is kept: delivered once more it adds nothing [98].
-            return False
         if self.reading_at is not None and at < self.reading_at:
             phases = policy.in_force(now)
             if self.state == "OUTSIDE":
@@ -93,7 +91,7 @@ class OracleFacts:
                 if not any(opens for _, _, opens in self.readings):
                     self._to("OUTSIDE")
             return False
-        if at == self.reading_at and count >= (self.followers or 0):
+        if at == self.reading_at and (self.followers is None or count >= self.followers):
             return False
         if count < policy.floor and not (kept or self.ever_changed):
             if self.followers is None and self.reading_at is None:
@@ -110,17 +108,14 @@ class OracleFacts:
     def read_label(self, value: dict[str, Any] | None, now: datetime, policy: OraclePolicy) -> bool:
         """Take a label, or its removal; False if it is stale."""
         if value is None:
-            self.label_removed |= self.label is not None
             self.label, self.label_until, self.contradictory = None, None, False
             return True
         at, text = instant(value["observed_at"]), folded(value["category"])
         if self.closed:
-            # Kept as if a tombstone had removed it at once [98].
-            if self.label_at is None or at > self.label_at:
-                self.label_at, self.label_removed = at, True
+            self.label_at = max(at, self.label_at or at)
             return False
         if self.label_at is not None and (
-            at < self.label_at or (self.label_removed and at == self.label_at)
+            at < self.label_at or (self.label is None and at == self.label_at)
         ):
             if policy.field_of(text) is None:
                 self._begin_anew(at, self.label_since, self.label_at)
@@ -129,7 +124,7 @@ class OracleFacts:
                     self.label_since = self.label_at  # [74]
             return False
         until = instant(value["valid_until"]) if value.get("valid_until") else None
-        if at == self.label_at and self.label is not None:
+        if at == self.label_at:
             self._one_instant(text, until, now, policy)
             return True
         held = policy.field_of(self.label) is not None
@@ -138,7 +133,7 @@ class OracleFacts:
         if not held or self.label_since is None or policy.field_of(text) is None:
             self.label_since = at
         self.label, self.label_at, self.label_until = text, at, until
-        self.contradictory = self.label_removed = False
+        self.contradictory = False
         self.label_expired = until is not None and until <= now
         return True
 
@@ -160,9 +155,8 @@ class OracleFacts:
         self.ever_changed = True
         if change == "closed":
             self.closed = True
+            # Of both the time is kept: once more they are no new ones [98].
             self.followers, self.readings, self.dips = None, [], []
-            # The same label once more is no new one: of the deleted one its time is kept [98].
-            self.label_removed |= self.label is not None
             self.label = self.label_until = None
             self.contradictory = False
         elif change == "exempted":

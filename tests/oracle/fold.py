@@ -137,12 +137,13 @@ def fold(lines: Iterable[ReadingLine], rules: Rules) -> FoldedReading:
         seen.label_changes += line.category != account.sent
         if _label(account, line, rules):
             _look(line.key, account, clock, rules, seen)
-        known, known_at = account.followers, account.observed_at
-        forgotten = known is None and line.observed_at == known_at
-        if forgotten or (known_at is not None and line.observed_at < known_at):
+        known, again = account.followers, line.observed_at == account.observed_at
+        older = account.observed_at is not None and line.observed_at < account.observed_at
+        if older or (again and known is None):
+            # Of a forgotten count the instant stays: once more it is no new one.
             seen.stale += 1
             continue
-        if line.observed_at == known_at and line.followers >= (known or 0):
+        if again and known is not None and line.followers >= known:
             # Of two counts of one instant the lower counts.
             continue
         below_floor = line.followers < min(rules.lines) * rules.exit_ratio

@@ -105,17 +105,63 @@ def test_a_count_that_a_closing_deleted_is_not_read_again() -> None:
     assert story.reads(99, 1000, observed_at=at(1)).then() == ["issued over_line"]
 
 
-def test_what_comes_while_it_is_closed_leaves_its_time() -> None:
-    story = Story().label(0).reads(0, 10).change(5, "closed").reads(6, 1000).label(6)
-    story.change(7, "reopened").reads(8, 1000, observed_at=at(6)).label(9, observed_at=at(6))
-    assert story.reads(10, 1000).until(99).then() == []
-    story = story.reads(99, 1000, observed_at=at(6)).label(99, observed_at=at(7))
+def test_what_came_while_closed_is_not_read_again() -> None:
+    story = Story().change(0, "closed").label(1).reads(2, 1000).change(5, "reopened")
+    story.label(6, observed_at=at(1)).reads(7, 1000, observed_at=at(2))
+    assert story.until(99).then() == []
+    assert story.label(99, observed_at=at(3)).reads(99, 1000, observed_at=at(2)).then() == []
+    assert story.reads(100, 1000, observed_at=at(3)).then() == ["issued over_line"]
+    story = Story().change(0, "closed").label(1).change(5, "reopened").reads(6, 1000)
+    assert story.label(7, observed_at=at(1)).until(99).then() == []
+    assert story.label(99, observed_at=at(2)).then() == ["issued over_line"]
+
+
+def test_what_came_while_closed_makes_what_is_older_stale() -> None:
+    story = Story().change(0, "closed").label(3).label(4, observed_at=at(1))
+    story.reads(4, 10, observed_at=at(3)).reads(4, 1000, observed_at=at(1))
+    story.change(5, "reopened").label(6, observed_at=at(2)).reads(7, 1000, observed_at=at(4))
+    assert story.until(99).then() == []
+    assert story.reads(99, 1000).label(99, observed_at=at(4)).then() == ["issued over_line"]
+    story = Story().change(0, "closed").reads(4, 10).change(5, "reopened").label(6)
+    assert story.reads(7, 1000, observed_at=at(3)).until(99).then() == []
+
+
+def test_a_tombstone_that_comes_while_closed_makes_no_label_new() -> None:
+    story = Story().change(0, "closed").label(1).label(2, None).change(5, "reopened")
+    assert story.reads(6, 1000).label(7, observed_at=at(1)).until(99).then() == []
+
+
+@pytest.mark.parametrize("name", ["category-changes", "follower-counts"])
+def test_what_was_kept_when_a_closing_came_is_not_read_again(name: str) -> None:
+    story = invited(ENFORCE.but(cool_down=timedelta(0))).label(5, valid_until=at(19)).reads(8, 10)
+    value = {"category": "财经", "followers": 1000, "observed_at": at(25)}
+    story.life.receive(at(30), name, value, entered=at(25))
+    assert story.life.kept_labels or story.life.kept_readings
+    story.life.receive(at(30), "account-changes", {"change": "closed", "observed_at": at(26)})
+    assert not story.life.kept_labels
+    assert not story.life.kept_readings
+    story.change(31, "reopened")
+    story = story.reads(32, 1000) if name == "category-changes" else story.label(32)
+    assert story.then() == ["cancelled closed"]
+    story.life.apply(at(33), name, value)
+    assert story.until(99).then() == []
+    story.life.apply(at(99), name, {**value, "observed_at": at(25.1)})
     assert story.then() == ["issued over_line"]
 
 
-def test_a_count_forgotten_below_the_floor_is_not_replaced_by_a_higher_of_its_instant() -> None:
-    story = Story(DWELLING).label(0).reads(0, 1000).reads(1, 10, observed_at=at(0))
-    assert story.reads(2, 1000, observed_at=at(0)).until(99).then() == []
+def test_a_count_forgotten_below_the_floor_is_not_read_again() -> None:
+    for first in (0, 5):
+        story = Story().reads(first, 1000).reads(6, 10, observed_at=at(5)).label(7)
+        assert story.reads(8, 1000, observed_at=at(5)).until(99).then() == []
+        assert story.reads(99, 1000, observed_at=at(6)).then() == ["issued over_line"]
+
+
+@pytest.mark.parametrize("change", ["closed", "exempted"])
+def test_nor_is_it_once_its_account_is_remembered(change: str) -> None:
+    story = Story().reads(5, 1000).reads(6, 10, observed_at=at(5)).change(7, change)
+    story.change(8, "reopened" if change == "closed" else "exemption_ended").label(9)
+    assert story.reads(10, 1000, observed_at=at(5)).until(99).then() == []
+    assert story.reads(99, 1000).then() == ["issued over_line"]
 
 
 def test_a_phase_begins_in_time() -> None:

@@ -85,6 +85,17 @@ def test_the_fold_and_the_model_agree_on_invented_lines(seed: int, rules: Rules)
     assert fold(lines, rules).events == modelled(lines, rules)
 
 
+def test_a_forgotten_count_is_not_read_again() -> None:
+    told = [(0, 120), (1, 10), (1, 120), (1, 10)]
+    lines = [ReadingLine(YEARS_AGO + day * DAY, "p", "a", count, None) for day, count in told]
+    lines.append(replace(lines[2], category="a"))
+    rules = Rules((100,), {"a": "finance"})
+    seen = fold(lines, rules)
+    assert (seen.applied, seen.stale, seen.events) == (2, 3, modelled(lines, rules))
+    lines.append(replace(lines[4], observed_at=YEARS_AGO + 2 * DAY))
+    assert fold(lines, rules).events == modelled(lines, rules) != {}
+
+
 def real(name: str, rules: Rules) -> tuple[list[ReadingLine], FoldedReading]:
     """A real file's lines, and what the fold says."""
     path = DATA / name
