@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.chaos.wire.faults import Script, WireFault
 from tests.chaos.wire.frames import UNDER_AN_EPOCH
 from tests.chaos.wire.node import Proxied, proxied
 from tests.chaos.wire.rounds import RoundOutcome, WirePlan, perform
+from tests.worker.old_version import source_of
 
 pytestmark = pytest.mark.kafka
 
@@ -42,6 +44,13 @@ def test_given_aiokafkas_own_sender_then_a_late_end_tears_the_next_transaction(
     outcomes = (
         run(kafka, Script({("EndTxn", 1): IN_THE_NEXT}), sender="aiokafka") for _ in range(3)
     )
+    assert any(outcome.asked_again > 0 and torn(outcome) for outcome in outcomes)
+
+
+def test_the_engine_of_0_1_0_is_judged_too_and_tears_it(kafka: Proxied, tmp_path: Path) -> None:
+    code = source_of(tmp_path / "before")
+    faults = Script({("EndTxn", 1): IN_THE_NEXT})
+    outcomes = (run(kafka, faults, code=code, version="first") for _ in range(3))
     assert any(outcome.asked_again > 0 and torn(outcome) for outcome in outcomes)
 
 

@@ -11,8 +11,8 @@ from tests.worker.harness import ROOT
 COMMIT = "a5e64e9c1a0a886722ea4e57fa929113c4df4383"
 
 
-def built(folder: Path) -> Path:
-    """Build the wheel of 0.1.0 below `folder` and unpack it; the folder to import it from.
+def source_of(folder: Path) -> Path:
+    """The tree of 0.1.0, put below `folder`.
 
     Needs the project's history: a shallow clone has not got the commit, and fails here.
     """
@@ -21,6 +21,12 @@ def built(folder: Path) -> Path:
     subprocess.run(["git", "archive", "--output", archive, COMMIT], cwd=ROOT, check=True)
     with tarfile.open(archive) as packed:
         packed.extractall(source, filter="data")
+    return source
+
+
+def built(folder: Path) -> Path:
+    """Build the wheel of 0.1.0 below `folder` and unpack it; the folder to import it from."""
+    source = source_of(folder)
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel"],
         cwd=source,
