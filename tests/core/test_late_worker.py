@@ -370,6 +370,45 @@ def test_a_bounce_that_entered_after_the_end_of_an_expired_cycle_does_not_revive
 
 
 @pytest.mark.parametrize("how", [punctual, late, one_by_one])
+def test_nor_does_it_before_the_expiry_was_decided(
+    how: Callable[[Day, Happened, int], list[str]],
+) -> None:
+    """A worker sleeps over the whole cycle (history 980,734 of late, seed 1)."""
+    day = delivered(REFUSAL_ALONE)
+    over = START + DEADLINE + REFUSAL_ALONE.consequence.expires_after
+    bounce: Happened = [(over + HOUR, "notice-receipts", receipt("failed"))]
+    said = how(day, bounce, over + 2 * HOUR)
+    said += day.answer("declined", invitation_id=INVITATION).wait(2 * WINDOW).said()
+    assert not restricted(said)
+    assert "undeliverable other" not in said
+
+
+def test_nor_does_it_where_the_expiry_was_decided_late() -> None:
+    """The worker's own end of the cycle lies later by as much."""
+    day = delivered(REFUSAL_ALONE)
+    over = START + DEADLINE + REFUSAL_ALONE.consequence.expires_after
+    day.now = over - HOUR
+    assert day.run_timers().said()[-1] == "expired no_answer"
+    said = punctual(day, [(over + HOUR, "notice-receipts", receipt("failed"))], over + 2 * HOUR)
+    said += day.answer("declined", invitation_id=INVITATION).wait(2 * WINDOW).said()
+    assert not restricted(said)
+    assert "undeliverable other" not in said
+
+
+@pytest.mark.parametrize(
+    ("on", "early"), [({"declined"}, HOUR), ({"declined", "no_answer"}, -HOUR)]
+)
+def test_a_bounce_before_that_end_or_where_silence_restricts_counts_for_a_late_worker(
+    on: set[str], early: int
+) -> None:
+    day = delivered(policy(consequence=replace(policy().consequence, on=frozenset(on))))
+    over = START + DEADLINE + policy().consequence.expires_after
+    said = late(day, [(over - early, "notice-receipts", receipt("failed"))], over + 2 * HOUR)
+    assert "undeliverable other" in said
+    assert not restricted(said)
+
+
+@pytest.mark.parametrize("how", [punctual, late, one_by_one])
 def test_a_refusal_after_a_bounce_in_time_is_within_its_own_window(
     how: Callable[[Day, Happened, int], list[str]],
 ) -> None:

@@ -165,7 +165,7 @@ class InputRules:
             elif self.state == "DECLINED":
                 self.delivered_before(said.at, said.entered)
             return
-        if self.over and self.state == "EXPIRED":
+        if (self.over and self.state == "EXPIRED") or self.over_unheard(said.entered):
             return  # It is one after the end of the cycle [81].
         bounced = fresh and cycle["delivery_at"] is not None
         bounced = bounced and said.at >= cycle["delivery_at"] - SKEW

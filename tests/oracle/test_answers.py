@@ -5,6 +5,7 @@ schemas/CONTRACT.md, "Answers, receipts, unclear words".
 
 import pytest
 
+from schemas.enums import Ignored
 from tests.oracle.given import ENFORCE, Story, at, delivered, expired, granted, invited
 from tests.oracle.test_model import declined, undelivered
 
@@ -112,6 +113,61 @@ APPLIED = ["applied no_answer hot-search", "applied no_answer tips"]
 def test_a_failure_after_an_answer_of_the_cycle_changes_nothing() -> None:
     story = expired().answers(70, "declined").receipt(71, "failed")
     assert (story.then(), story.life.state) == ([], "EXPIRED")
+
+
+ALONE = ENFORCE.but(on=frozenset({"declined"}))
+"""Silence restricts nothing: delivered at 1, deadline at 61, and the cycle is over at 311."""
+BOUNCED = ["undeliverable other", "delivered answer", "declined answer"]
+
+
+def bounce_read_late(story: Story, minute: float, wakes: float = 900) -> list[str]:
+    """A bounce that a worker reads before the deadline has acted, and a refusal long after it."""
+    story.sleeps().receipt(minute, "failed").answers(800, "declined").wakes(wakes)
+    return story.until(1100).then()[: len(BOUNCED)]
+
+
+def test_a_bounce_after_the_end_of_a_silent_cycle_opens_nothing_however_late_it_is_read() -> None:
+    assert bounce_read_late(delivered(ALONE), 312) == ["declined answer", "expired declined"]
+    story = delivered(ALONE).sleeps().receipt(312, "failed").wakes(320)
+    assert story.then() == ["expired no_answer"]
+    assert story.receipt(321, "failed", occurred_at=at(312)).then() == []
+    assert story.life.ignored == {Ignored.REPEAT: 1}
+
+
+def test_nor_does_one_where_the_deadline_acted_late() -> None:
+    story = delivered(ALONE).sleeps().wakes(200)
+    assert story.then() == ["expired no_answer"]
+    story.receipt(312, "failed").answers(330, "declined")
+    # The late end of the cycle is at 450; a refusal that had reopened it would restrict by then.
+    assert story.until(449).then() == []
+
+
+def test_so_it_is_where_the_present_policy_alone_spares_silence_or_ends_sooner() -> None:
+    for milder in (ALONE, ENFORCE.but(surfaces={})):
+        story = delivered().policy(5, milder).sleeps().receipt(312, "failed").wakes(320)
+        assert story.then() == ["expired no_answer"]
+    story = delivered(ALONE).policy(5, ALONE.but(expires_after=ENFORCE.window)).sleeps()
+    assert story.receipt(122, "failed").wakes(130).then() == ["expired no_answer"]
+
+
+def test_a_bounce_read_late_counts_where_silence_restricts_or_the_cycle_was_not_over() -> None:
+    assert bounce_read_late(delivered(), 312) == BOUNCED
+    assert bounce_read_late(delivered(ALONE), 311) == BOUNCED
+    assert bounce_read_late(delivered(ALONE.but(expires_after=None)), 312) == BOUNCED
+
+
+def test_it_counts_by_the_deadline_with_its_pauses_and_while_the_clock_stands_still() -> None:
+    story = delivered(ALONE).control(11, "hold").control(21, "unhold")
+    assert story.then() == ["extended pause"]
+    assert bounce_read_late(story, 321) == BOUNCED
+    story = delivered(ALONE).control(11, "hold").sleeps().receipt(400, "failed").wakes(410)
+    assert story.then() == ["undeliverable other"]
+
+
+def test_it_counts_in_a_cycle_that_a_person_spared() -> None:
+    story = expired().control(62, "lift").receipt(70, "failed").receipt(80)
+    assert story.then()[-1] == "delivered receipt"
+    assert story.sleeps().receipt(700, "failed").wakes(710).then() == ["undeliverable other"]
 
 
 # ---- unclear words -----------------------------------------------------------------------------

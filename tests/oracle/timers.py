@@ -198,6 +198,19 @@ class TimerRules:
         over: datetime = cycle["expired_at"] + after
         return over
 
+    def over_unheard(self, entered: datetime) -> bool:
+        """Whether a delivered cycle, whose silence restricts nothing, had ended for a punctual
+        worker when a word entered; here its deadline has not acted yet, or did so late [81].
+        """
+        cycle = self.cycle
+        silent = self.state in ("DELIVERED", "EXPIRED") and not cycle["throttles"]
+        told = cycle["deadline_at"] if silent else None
+        after = shorter(cycle["expires_after"], self.policy.expires_after)
+        if told is None or after is None or cycle["released"] or self._applies():
+            return False
+        heard = self._as_heard(*cycle["counted"], told)
+        return heard is not None and max(heard, told) + after < entered
+
     @staticmethod
     def _after(at: datetime, length: timedelta | None) -> datetime | None:
         return None if length is None else at + length

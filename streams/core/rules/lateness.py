@@ -1,4 +1,5 @@
-"""Whether a refusal came too late: then it restricts only where silence does too.
+"""Whether a refusal came too late: then it restricts only where silence does too. And whether a
+bounce came when the cycle was over.
 
 A worker without delay may have expired the invitation before the refusal entered. A late worker
 reads both at once, and must not take that silence for a refusal (throttle.grounds). Instants are
@@ -8,12 +9,16 @@ milliseconds UTC; an input *enters* when its record is appended to Kafka.
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.enums import Mode
 from streams.core.inputs.heard import StatedWord
 from streams.core.lifecycle import Invitation
 from streams.core.model.account import Account, Cycle, Unclear
-from streams.core.model.instants import Stop, reckon
+from streams.core.model.instants import Reckoning, Stop, reckon
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.invitation import base_deadline, clock_stops, reckon_as_heard
+from streams.core.rules.throttle import restrictable, silence_lasts
+
+_SILENT = (Invitation.DELIVERED, Invitation.EXPIRED)
 
 
 def refused_too_late(
@@ -48,13 +53,37 @@ def _entered_late(account: Account, cycle: Cycle, context: DecisionContext, entr
         return False
     if account.live.state in (Invitation.INVITED, Invitation.UNDELIVERED):
         return False  # No deadline is running: another delivery gives a new window.
-    counted_from = cycle.clock_from or cycle.issued_at
-    told, ended = cycle.deadline_at, None
+    return not _as_heard(account, cycle, context, cycle.deadline_at, entry).stopped
+
+
+def _as_heard(
+    account: Account, cycle: Cycle, context: DecisionContext, told: int, entry: int
+) -> Reckoning:
+    """Reckons the deadline as a worker without delay did that read this entry. `told`: the last."""
+    counted_from, ended = cycle.clock_from or cycle.issued_at, None
     if cycle.unclear is not None and _settled_before(cycle, cycle.unclear, entry):
         ended = (cycle.unclear.since, None)
     base = cycle.clock_base or told
-    heard = reckon_as_heard(account, cycle, context, base, counted_from, told, ended)
-    return not heard.stopped
+    return reckon_as_heard(account, cycle, context, base, counted_from, told, ended)
+
+
+def over_in_silence(account: Account, context: DecisionContext, entry: int) -> bool:
+    """Whether a worker without delay had ended the live cycle before an input entered.
+
+    Silence restricts nothing in it, so that it was over some time after its deadline
+    (throttle.cycle_ends_at). This worker has not expired it yet, or did so late.
+    """
+    life, policy = account.live, context.policy
+    cycle = life.cycle
+    if cycle is None or policy is None or life.state not in _SILENT or cycle.restriction_waived:
+        return False
+    told, lasts = cycle.deadline_at, silence_lasts(cycle, policy)
+    if told is None or lasts is None or entry <= told + lasts:
+        return False
+    if cycle.throttles or restrictable(cycle, policy, Mode.ENFORCE):
+        return False
+    heard = _as_heard(account, cycle, context, told, entry)
+    return not heard.stopped and entry > max(heard.deadline, told) + lasts
 
 
 def note_overdue(account: Account, context: DecisionContext, entry: int) -> None:

@@ -10,11 +10,11 @@ from streams.core.inputs.entry import SKEW
 from streams.core.inputs.heard import StatedWord
 from streams.core.lifecycle import Input, Invitation, row_of
 from streams.core.model import ids, marks
-from streams.core.model.account import Account, Cycle, Life
+from streams.core.model.account import Account, Cycle
 from streams.core.model.change import EventDraft
 from streams.core.rules.context import DecisionContext
 from streams.core.rules.invitation import Decided, delivery, row_change
-from streams.core.rules.lateness import note_earlier_delivery
+from streams.core.rules.lateness import note_earlier_delivery, over_in_silence
 from streams.core.rules.throttle import is_over, release_all
 
 MOST_RECEIPTS = 100
@@ -40,7 +40,7 @@ def decide_receipt(
         return Ignored.REPEAT
     if receipt.outcome is Outcome.DELIVERED:
         return _delivered(account, cycle, context, word)
-    return _failed(life, cycle, context, receipt, word)
+    return _failed(account, cycle, context, receipt, word)
 
 
 def _first_told(cycle: Cycle, receipt: DecodedNoticeReceipt, word: StatedWord) -> bool:
@@ -70,7 +70,7 @@ def _delivered(
 
 
 def _failed(
-    life: Life,
+    account: Account,
     cycle: Cycle,
     context: DecisionContext,
     receipt: DecodedNoticeReceipt,
@@ -79,9 +79,10 @@ def _failed(
     """Decides for a receipt `failed`.
 
     It also cancels an earlier delivery, and an expiry without an answer. One that entered after the
-    expired cycle had ended by time changes nothing: that end may not have acted yet.
+    expired cycle had ended by time changes nothing: that end, and the expiry, may not have acted.
     """
-    if is_over(life, context.policy, word.entry):
+    life = account.live
+    if is_over(life, context.policy, word.entry) or over_in_silence(account, context, word.entry):
         return Ignored.RECORDED
     if life.state is Invitation.UNDELIVERED:
         cycle.failed_at = max(word.at, cycle.failed_at or word.at)

@@ -242,9 +242,14 @@ def cycle_ends_at(cycle: Cycle, policy: Policy | None) -> int | None:
     if cycle.throttles:
         return max(ends_at(throttled, policy) for throttled in cycle.throttles.values())
     expired_at = cycle.deadline_at if cycle.expired_at is None else cycle.expired_at
-    present = None if policy is None else policy.consequence.expires_after
-    lasts = shorter(cycle.terms.expires_after, present)
+    lasts = silence_lasts(cycle, policy)
     return None if expired_at is None or lasts is None else expired_at + lasts
+
+
+def silence_lasts(cycle: Cycle, policy: Policy | None) -> int | None:
+    """Returns how long a cycle lasts that expired and restricts nothing, in milliseconds."""
+    present = None if policy is None else policy.consequence.expires_after
+    return shorter(cycle.terms.expires_after, present)
 
 
 def is_over(life: Life, policy: Policy | None, entry: int) -> bool:
