@@ -3,6 +3,7 @@
 schemas/CONTRACT.md, "What is remembered".
 """
 
+import json
 from typing import Any
 
 import msgspec
@@ -10,10 +11,22 @@ import pytest
 
 from streams.core.model.account import MOST_CONTROLS, Account, Heard, decode_account, encode
 from streams.core.model.ids import control_mark, pseudonym
+from streams.core.model.instants import rfc3339
 from streams.core.model.marks import count
 from streams.core.model.ports import ACCOUNTS, CATEGORIES
 from streams.stop_worker import ExitCode, StopWorker
-from tests.core.given import ACCOUNT, DAY, HOUR, MINUTE, PLATFORM, START, Day, policy, stability
+from tests.core.given import (
+    ACCOUNT,
+    DAY,
+    HOUR,
+    MINUTE,
+    PLATFORM,
+    START,
+    Day,
+    GivenRecord,
+    policy,
+    stability,
+)
 from tests.core.states import delivered, expired, granted, unreadable
 
 KEY = f"{PLATFORM}:{ACCOUNT}".encode()
@@ -106,6 +119,25 @@ def test_what_came_while_it_was_closed_adds_nothing_when_delivered_again(first: 
         day.reads(1500, at=came_at + 1)
     else:
         day.label("财经", at=came_at + 1)
+    assert day.said() == ["issued over_line"]
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a higher one"])
+def test_a_reading_below_the_floor_that_comes_while_it_is_closed_leaves_nothing(
+    beside: bool,
+) -> None:
+    """Whether or not its batch holds another reading of the key, for which it is looked at."""
+    day = Day(policy(stability=stability(dwell=0))).label("财经").change("closed").wait(HOUR)
+    told = [(10, day.now), *([(1500, day.now - HOUR // 2)] if beside else [])]
+    named = {"platform": PLATFORM, "account_id": ACCOUNT}
+    values = [named | {"followers": many, "observed_at": rfc3339(at)} for many, at in told]
+    batch = [
+        GivenRecord(offset, day.now, KEY, json.dumps(value).encode())
+        for offset, value in enumerate(values)
+    ]
+    day.partition.step(day.tables, day.now, [("follower-counts", batch)])
+    day._offsets["follower-counts"] += len(batch)
+    day.change("reopened").label("财经").reads(1500, at=day.now - HOUR // 4)
     assert day.said() == ["issued over_line"]
 
 

@@ -77,7 +77,8 @@ class OracleFacts:
         """Take a reading; False if it is stale or not remembered. `kept`: never forgotten [17]."""
         at, count = instant(value["observed_at"]), value["followers"]
         if self.closed:
-            self.reading_at = max(at, self.reading_at or at)
+            if count >= policy.floor:
+                self.reading_at = max(at, self.reading_at or at)
             return False
         if self.reading_at is not None and at < self.reading_at:
             phases = policy.in_force(now)

@@ -118,12 +118,17 @@ def test_what_came_while_closed_is_not_read_again() -> None:
 
 def test_what_came_while_closed_makes_what_is_older_stale() -> None:
     story = Story().change(0, "closed").label(3).label(4, observed_at=at(1))
-    story.reads(4, 10, observed_at=at(3)).reads(4, 1000, observed_at=at(1))
+    story.reads(4, 1000, observed_at=at(3)).reads(4, 1000, observed_at=at(1))
     story.change(5, "reopened").label(6, observed_at=at(2)).reads(7, 1000, observed_at=at(4))
     assert story.until(99).then() == []
     assert story.reads(99, 1000).label(99, observed_at=at(4)).then() == ["issued over_line"]
-    story = Story().change(0, "closed").reads(4, 10).change(5, "reopened").label(6)
+    story = Story().change(0, "closed").reads(4, 1000).change(5, "reopened").label(6)
     assert story.reads(7, 1000, observed_at=at(3)).until(99).then() == []
+
+
+def test_a_reading_below_the_floor_that_comes_while_closed_leaves_nothing() -> None:
+    story = Story().change(0, "closed").reads(4, 10).change(5, "reopened").label(6)
+    assert story.reads(7, 1000, observed_at=at(3)).then() == ["issued over_line"]
 
 
 def test_a_tombstone_that_comes_while_closed_makes_no_label_new() -> None:

@@ -121,7 +121,9 @@ class InputReader:
         if account is None:
             return
         if account.closed:
-            if pass_over_count(account, milliseconds(reading.observed_at)):
+            # One below the floor may not get here at all (checker.candidates): it leaves nothing.
+            observed_at = milliseconds(reading.observed_at)
+            if followers >= policy.floor and pass_over_count(account, observed_at):
                 self._store.note_applied(account, _COUNTS, record.offset)
                 self._store.save_closed(transaction, account, key)
             return
