@@ -122,13 +122,13 @@ def test_what_came_while_it_was_closed_adds_nothing_when_delivered_again(first: 
     assert day.said() == ["issued over_line"]
 
 
-@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a higher one"])
+@pytest.mark.parametrize("behind", [False, True], ids=["alone", "behind a higher one"])
 def test_a_reading_below_the_floor_that_comes_while_it_is_closed_leaves_nothing(
-    beside: bool,
+    behind: bool,
 ) -> None:
-    """Whether or not its batch holds another reading of the key, for which it is looked at."""
+    """Whether or not its batch holds a higher one before it, for which it is looked at."""
     day = Day(policy(stability=stability(dwell=0))).label("财经").change("closed").wait(HOUR)
-    told = [(10, day.now), *([(1500, day.now - HOUR // 2)] if beside else [])]
+    told = [*([(1500, day.now - HOUR // 2)] if behind else []), (10, day.now)]
     named = {"platform": PLATFORM, "account_id": ACCOUNT}
     values = [named | {"followers": many, "observed_at": rfc3339(at)} for many, at in told]
     batch = [
