@@ -142,10 +142,17 @@ def test_nor_does_one_where_the_deadline_acted_late() -> None:
     assert story.until(449).then() == []
 
 
-def test_so_it_is_where_the_present_policy_alone_spares_silence_or_ends_sooner() -> None:
+def test_so_it_is_where_the_present_policy_alone_spares_silence_once_that_has_acted() -> None:
     for milder in (ALONE, ENFORCE.but(surfaces={})):
         story = delivered().policy(5, milder).sleeps().receipt(312, "failed").wakes(320)
+        # Of a stricter policy that came before the deadline acts the bounce is still the proof.
+        assert story.then() == ["undeliverable other"]
+        story = delivered().policy(5, milder).sleeps().wakes(200)
         assert story.then() == ["expired no_answer"]
+        assert story.receipt(312, "failed").until(320).then() == []
+
+
+def test_so_it_is_where_the_present_policy_ends_sooner() -> None:
     story = delivered(ALONE).policy(5, ALONE.but(expires_after=ENFORCE.window)).sleeps()
     assert story.receipt(122, "failed").wakes(130).then() == ["expired no_answer"]
 

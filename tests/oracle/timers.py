@@ -208,6 +208,8 @@ class TimerRules:
         after = shorter(cycle["expires_after"], self.policy.expires_after)
         if told is None or after is None or cycle["released"] or self._applies():
             return False
+        if self.state == "DELIVERED" and "no_answer" in cycle["on"]:
+            return False  # A stricter policy may come before the deadline acts.
         heard = self._as_heard(*cycle["counted"], told)
         return heard is not None and max(heard, told) + after < entered
 

@@ -9,7 +9,7 @@ milliseconds UTC; an input *enters* when its record is appended to Kafka.
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.enums import Mode
+from schemas.enums import Ground, Mode
 from streams.core.inputs.heard import StatedWord
 from streams.core.lifecycle import Invitation
 from streams.core.model.account import Account, Cycle, Unclear
@@ -71,7 +71,8 @@ def over_in_silence(account: Account, context: DecisionContext, entry: int) -> b
     """Whether a worker without delay had ended the live cycle before an input entered.
 
     Silence restricts nothing in it, so that it was over some time after its deadline
-    (throttle.cycle_ends_at). This worker has not expired it yet, or did so late.
+    (throttle.cycle_ends_at). This worker has not expired it yet, or did so late. While it has not,
+    the terms alone must say that, for a stricter policy may come before it does.
     """
     life, policy = account.live, context.policy
     cycle = life.cycle
@@ -81,6 +82,8 @@ def over_in_silence(account: Account, context: DecisionContext, entry: int) -> b
     if told is None or lasts is None or entry <= told + lasts:
         return False
     if cycle.throttles or restrictable(cycle, policy, Mode.ENFORCE):
+        return False
+    if life.state is Invitation.DELIVERED and Ground.NO_ANSWER in cycle.terms.on:
         return False
     heard = _as_heard(account, cycle, context, told, entry)
     return not heard.stopped and entry > max(heard.deadline, told) + lasts
