@@ -388,10 +388,10 @@ def test_a_bounce_counts_where_a_stricter_policy_may_come_before_the_expiry() ->
     first = policy()
     day = delivered(first)
     day.open(replace(first, version=2, consequence=replace(first.consequence, surfaces={})))
-    day.switch("adverse_off", True).wait(first.consequence.expires_after + 2 * WINDOW)
+    day.switch("throttles_off", True).wait(first.consequence.expires_after + 2 * WINDOW)
     day.receipt("failed", at=day.now - HOUR)
     day.open(replace(first, version=3))
-    said = day.switch("adverse_off", False).wait(2 * WINDOW).said()
+    said = day.switch("throttles_off", False).wait(2 * WINDOW).said()
     assert not restricted(said), said
 
 
