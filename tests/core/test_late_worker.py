@@ -383,18 +383,6 @@ def test_nor_does_it_before_the_expiry_was_decided(
     assert "undeliverable other" not in said
 
 
-def test_a_bounce_counts_where_a_stricter_policy_may_come_before_the_expiry() -> None:
-    """Silence restricts nothing for now, and a switch holds the expiry back."""
-    first = policy()
-    day = delivered(first)
-    day.open(replace(first, version=2, consequence=replace(first.consequence, surfaces={})))
-    day.switch("throttles_off", True).wait(first.consequence.expires_after + 2 * WINDOW)
-    day.receipt("failed", at=day.now - HOUR)
-    day.open(replace(first, version=3))
-    said = day.switch("throttles_off", False).wait(2 * WINDOW).said()
-    assert not restricted(said), said
-
-
 def test_nor_does_it_where_the_expiry_was_decided_late() -> None:
     """The worker's own end of the cycle lies later by as much."""
     day = delivered(REFUSAL_ALONE)
@@ -405,6 +393,18 @@ def test_nor_does_it_where_the_expiry_was_decided_late() -> None:
     said += day.answer("declined", invitation_id=INVITATION).wait(2 * WINDOW).said()
     assert not restricted(said)
     assert "undeliverable other" not in said
+
+
+def test_a_bounce_counts_where_a_stricter_policy_may_come_before_the_expiry() -> None:
+    """Silence restricts nothing for now, and a switch holds the expiry back."""
+    first = policy()
+    day = delivered(first)
+    day.open(replace(first, version=2, consequence=replace(first.consequence, surfaces={})))
+    day.switch("throttles_off", True).wait(first.consequence.expires_after + 2 * WINDOW)
+    day.receipt("failed", at=day.now - HOUR)
+    day.open(replace(first, version=3))
+    said = day.switch("throttles_off", False).wait(2 * WINDOW).said()
+    assert not restricted(said), said
 
 
 @pytest.mark.parametrize(

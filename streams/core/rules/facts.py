@@ -62,7 +62,7 @@ def pass_over_label(account: Account, change: DecodedCategoryChange) -> bool:
     observed_at = milliseconds(change.observed_at)
     if account.label is not None and observed_at <= account.label.observed_at:
         return False
-    account.label = Label(None, observed_at, change.source, None, observed_at, removed=True)
+    account.label = removed_label(Label(None, observed_at, change.source, None, observed_at))
     return True
 
 

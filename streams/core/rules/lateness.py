@@ -1,8 +1,8 @@
-"""Whether a refusal came too late: then it restricts only where silence does too. And whether a
-bounce came when the cycle was over.
+"""Whether a refusal came too late: then it restricts only where silence does too.
 
 A worker without delay may have expired the invitation before the refusal entered. A late worker
-reads both at once, and must not take that silence for a refusal (throttle.grounds). Instants are
+reads both at once, and must not take that silence for a refusal (throttle.grounds). Likewise a
+receipt `failed` that entered after the end of the cycle must not open it again. Instants are
 milliseconds UTC; an input *enters* when its record is appended to Kafka.
 """
 
@@ -59,7 +59,10 @@ def _entered_late(account: Account, cycle: Cycle, context: DecisionContext, entr
 def _as_heard(
     account: Account, cycle: Cycle, context: DecisionContext, told: int, entry: int
 ) -> Reckoning:
-    """Reckons the deadline as a worker without delay did that read this entry. `told`: the last."""
+    """Reckons the deadline as a worker without delay did when an input with this entry came.
+
+    `told`: the deadline that was communicated last.
+    """
     counted_from, ended = cycle.clock_from or cycle.issued_at, None
     if cycle.unclear is not None and _settled_before(cycle, cycle.unclear, entry):
         ended = (cycle.unclear.since, None)
