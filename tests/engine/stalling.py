@@ -111,11 +111,18 @@ def stuck_thread() -> None:
 
 
 def ended_thread() -> None:
-    """The loop of the consumer's thread comes to its end."""
+    """The loop of the consumer's thread comes to its end under a request, which gets no answer.
+
+    A request made after that end is refused at once (test_transport.py), so it may not wait for
+    one: on a busy machine it would come between two.
+    """
+
+    async def last(self: Any) -> None:
+        self.thread_loop.stop()
+        await asyncio.Event().wait()
 
     def end(engine: Engine) -> None:
-        loop = engine.member.consumer._thread.thread_loop
-        loop.call_soon_threadsafe(loop.stop)
+        BatchConsumerThread._fetch = last  # type: ignore[method-assign, assignment]
 
     _after_start(end, LATE_SECONDS)
 
