@@ -3,7 +3,6 @@
 schemas/CONTRACT.md, "What is remembered".
 """
 
-import json
 from typing import Any
 
 import msgspec
@@ -23,10 +22,10 @@ from tests.core.given import (
     PLATFORM,
     START,
     Day,
-    GivenRecord,
     policy,
     stability,
 )
+from tests.core.sleeping import Happened, late
 from tests.core.states import delivered, expired, granted, unreadable
 
 KEY = f"{PLATFORM}:{ACCOUNT}".encode()
@@ -129,14 +128,11 @@ def test_a_reading_below_the_floor_that_comes_while_it_is_closed_leaves_nothing(
     """Whether or not its batch holds a higher one before it, for which it is looked at."""
     day = Day(policy(stability=stability(dwell=0))).label("财经").change("closed").wait(HOUR)
     told = [*([(1500, day.now - HOUR // 2)] if behind else []), (10, day.now)]
-    named = {"platform": PLATFORM, "account_id": ACCOUNT}
-    values = [named | {"followers": many, "observed_at": rfc3339(at)} for many, at in told]
-    batch = [
-        GivenRecord(offset, day.now, KEY, json.dumps(value).encode())
-        for offset, value in enumerate(values)
+    batch: Happened = [
+        (day.now, "follower-counts", {"followers": many, "observed_at": rfc3339(at)})
+        for many, at in told
     ]
-    day.partition.step(day.tables, day.now, [("follower-counts", batch)])
-    day._offsets["follower-counts"] += len(batch)
+    assert late(day, batch, day.now) == []
     day.change("reopened").label("财经").reads(1500, at=day.now - HOUR // 4)
     assert day.said() == ["issued over_line"]
 
