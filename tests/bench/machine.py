@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,12 +44,31 @@ def load() -> float:
 
 
 def process_seconds(pid: int) -> float:
-    """User and system seconds of a process so far; 0 when it is gone."""
+    """User and system seconds of a process and its children so far; 0 when it is gone."""
     try:
         times = psutil.Process(pid).cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    return float(times.user + times.system)
+    own = times.user + times.system + times.children_user + times.children_system
+    return float(own) + sum(map(process_seconds, children(pid)))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and whose end it has not yet seen."""
+    try:
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except (OSError, ValueError):
+        return []
+
+
+def memory_mb(pid: int, figure: str) -> float:
+    """`VmRSS` or `VmHWM` of a process, or of its child that has more; 0 when it is gone."""
+    try:
+        found = re.search(rf"{figure}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0.0
+    own = int(found[1]) / 1024 if found else 0.0
+    return max([own, *(memory_mb(child, figure) for child in children(pid))])
 
 
 def busy_seconds() -> float:

@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.bench.machine import process_seconds
+from tests.bench.machine import memory_mb, process_seconds
 
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 25.0
 
 
 class Process:
-    """One process with its log; `whole_seconds` and `peak_mb` are known once it has ended."""
+    """One process with its log; `whole_seconds` is known once it has ended."""
 
     def __init__(
         self,
@@ -52,7 +52,6 @@ class Process:
             if pid:
                 self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
                 self.whole_seconds = usage.ru_utime + usage.ru_stime
-                self.peak_mb = usage.ru_maxrss / 1024
         return self.code is None
 
     def require(self) -> None:
@@ -66,16 +65,16 @@ class Process:
 
     def resident_mb(self) -> float:
         """Resident memory now."""
-        return self._status("VmRSS")
+        return memory_mb(self.pid, "VmRSS")
 
     def high_water_mb(self) -> float:
-        """The most resident memory so far."""
-        return self.peak_mb if not self.alive() else self._status("VmHWM")
+        """The most resident memory that any look has found; the kernel keeps it between looks.
 
-    def _status(self, name: str) -> float:
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(rf"{name}:\s+(\d+) kB", text)
-        return int(found[1]) / 1024 if found else 0.0
+        The kernel's account of an ended process (`ru_maxrss`) counts this one too, before `exec`.
+        """
+        if self.alive():
+            self.peak_mb = max(self.peak_mb, memory_mb(self.pid, "VmHWM"))
+        return self.peak_mb
 
     def said(self, pattern: str) -> re.Match[str] | None:
         """The first place in its log that matches."""

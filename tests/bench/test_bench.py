@@ -248,3 +248,20 @@ def test_a_smoke_run_gives_right_answers(tmp_path: Path) -> None:
         assert run.figures["events_per_second"] > 0
     assert results.of("drain")[0].verdict.outputs > 8  # type: ignore[union-attr]
     assert main(["gates", str(out)]) == 1
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.part("kcat", "kafka-tools", "go")
+def test_the_ceilings_read_all(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    peers = "kcat,perf-test,franz-go"
+    given = ["drain", "--rounds", "1", "--scale", "0.01", "--peers", peers, "--json", str(out)]
+    assert main(given) == 0
+    results = read(out)
+    assert {run.peer for run in results.runs} == set(peers.split(","))
+    for run in results.runs:
+        assert run.verdict is not None, run.figures
+        assert run.verdict.right, run.figures
+        assert run.figures["cpu_us"] > 0
+        assert run.figures["rss_mb"] > 0

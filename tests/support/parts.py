@@ -19,6 +19,7 @@ PARTS: Mapping[str, str] = {
     "browser": "byline-chromium",
     "contracts-node": "contracts-node",
     "docker-compose": "docker-compose",
+    "go": "go",
     "hadolint": "hadolint",
     "jdk": "javac",
     "kafka-tools": "kafka-console-consumer.sh",
