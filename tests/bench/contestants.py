@@ -108,13 +108,19 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant(
             "kstreams",
             "Kafka Streams, exactly_once_v2, RocksDB, two threads, tuned",
-            lambda: java.command(2, "plain"),
+            lambda: java.KSTREAMS.command("2", "plain"),
             why_not=java.why_not,
         ),
         Contestant(
             "kstreams-floor",
             "Kafka Streams, the same, taught Byline's floor",
-            lambda: java.command(2, "floor"),
+            lambda: java.KSTREAMS.command("2", "floor"),
+            why_not=java.why_not,
+        ),
+        Contestant(
+            "flink",
+            "Flink, exactly once, RocksDB, parallelism two",
+            lambda: java.FLINK.command("2"),
             why_not=java.why_not,
         ),
         Contestant(
