@@ -23,8 +23,6 @@ from tests.core.states import DEADLINE, WINDOW, delivered
 
 TO_ANOTHER = {"answer": "declined", "invitation_id": "x"}
 """An unclear word."""
-
-
 STOPS: dict[str, tuple[InputName, dict[str, Any], dict[str, Any]]] = {
     "settle": ("consent-answers", TO_ANOTHER, {"command": "settle"}),
     "unhold": ("controls", {"command": "hold"}, {"command": "unhold"}),
