@@ -3,7 +3,8 @@
 They may be CSV, JSON lines (both also gzipped) or Parquet. Other files than Parquet, and Parquet
 with times as text, are converted to Parquet first, in a folder that is deleted after the run: so
 they are parsed once, and read by columns afterwards. Rows are numbered in the order of the files;
-the number serves as the row's offset.
+the number serves as the row's offset. Of CSV and JSON every value is read as text first: types that
+DuckDB takes from the first rows would lose what stands in later ones.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schemas.enums import EARLIEST_TIME_MS, MAX_FOLLOWERS
-from streams.backtest.csv_files import convert, kinds, plain_header
+from streams.backtest.csv_files import TIMES, convert, kinds, plain_header
+from streams.backtest.expressions import (
+    TIMESTAMPS,
+    end,
+    milliseconds,
+    quoted,
+    whole,
+    without_offset,
+)
 from streams.backtest.objects import fetched, in_storage
-from streams.core.model.instants import DAY, rfc3339
+from streams.backtest.progress import Progress, silent
 from streams.extras import to_install
 from streams.operate.errors import UsageError
 
@@ -34,9 +42,10 @@ READING_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "f
 READING_MORE = {"category": False, "cause": False}
 LABEL_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "category": True}
 LABEL_MORE = {"source": False, "valid_until": False}
-_TIMESTAMPS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
-_SHORT = 4
-"""How many texts a list in SQL may have: DuckDB compares so few with each row."""
+_WHOLE = frozenset(
+    f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "", "BIG", "HUGE")
+) | {"INTEGER", "UINTEGER"}
+"""DuckDB's types of whole numbers."""
 
 
 @contextmanager
@@ -65,7 +74,8 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
         ("memory_limit", MEMORY),
         ("temp_directory", str(folder / "spill")),
         ("TimeZone", "UTC"),
-        ("enable_progress_bar", False),
+        ("enable_progress_bar", True),
+        ("enable_progress_bar_print", False),
         ("autoinstall_known_extensions", False),
         ("autoload_known_extensions", False),
     ):
@@ -99,11 +109,16 @@ def _form(name: str) -> str | None:
 
 
 class Columns:
-    """Makes views of files. `folder`: where converted files are put."""
+    """Makes views of files. `folder`: where converted files are put. `tell`: the progress."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, folder: Path, tell: Progress = silent
+    ) -> None:
         self._connection = connection
         self._folder = folder
+        self._tell = tell
+        self.without_offset = 0
+        """How many times of all views state no offset. They are taken as UTC."""
 
     def view(self, name: str, option: str, path: str, wanted: Mapping[str, bool]) -> frozenset[str]:
         """Makes a view `name` with `row`, `entered`, `seen_at` (ms; NULL: no time) and the columns.
@@ -115,13 +130,13 @@ class Columns:
         """
         import duckdb
 
+        named = [*wanted, "entered_at"]
         if in_storage(path):
-            named = [*wanted, "entered_at"]
             form, files = "parquet", fetched(option, path, named, self._folder / f"{name}-fetched")
         else:
             form, files = files_of(option, path)
         try:
-            relation, columns, fixed = self._read(form, files, [*wanted, "entered_at"], name)
+            relation, columns, fixed = self._read(form, files, named, name)
             missing = [column for column, must in wanted.items() if must and column not in columns]
             if missing:
                 there = ", ".join(sorted(columns))
@@ -131,6 +146,7 @@ class Columns:
                 _typed(it, columns[it]) if it in here else f"NULL::VARCHAR AS {it}" for it in wanted
             ]
             select = f"SELECT row, {_times(columns)}, {', '.join(picked)} FROM {relation}"
+            self._count_offsets(relation, columns, named)
             if fixed and columns["observed_at"] != "VARCHAR":
                 self._connection.execute(f"CREATE VIEW {name} AS {select}")
             else:
@@ -138,10 +154,21 @@ class Columns:
                 self._connection.execute(f"COPY ({select}) TO {quoted(str(target))}")
                 scan = f"SELECT * FROM read_parquet({quoted(str(target))})"
                 self._connection.execute(f"CREATE VIEW {name} AS {scan}")
-        except duckdb.Error as error:
-            first = str(error).strip().splitlines()[0]
-            raise UsageError(f"{option} {path}: cannot be read: {first}") from error
+        except (duckdb.Error, OSError) as error:
+            raise UsageError(f"{option} {path}: cannot be read: {first_line(error)}") from error
         return here
+
+    def _count_offsets(
+        self, relation: str, columns: Mapping[str, str], named: Sequence[str]
+    ) -> None:
+        texts = [it for it in TIMES if it in named and columns.get(it) == "VARCHAR"]
+        naive = [it for it in TIMES if it in named and columns.get(it) == "TIMESTAMP"]
+        counts = [f"count_if({without_offset(it)})" for it in texts]
+        counts += [f"count({it})" for it in naive]
+        if counts:
+            query = f"SELECT {' + '.join(counts)} FROM {relation}"
+            ((count,),) = self._connection.execute(query).fetchall()
+            self.without_offset += count
 
     def _read(
         self, form: str, files: Sequence[str], wanted: Sequence[str], name: str
@@ -156,13 +183,14 @@ class Columns:
             named = [it for it in wanted if it in there]
             target = self._folder / f"{name}-plain.parquet"
             try:
-                convert(self._connection, files, named, target)
+                without = convert(self._connection, files, named, target, self._tell)
+                self.without_offset += without
             except pyarrow.ArrowInvalid:
                 target.unlink(missing_ok=True)
             else:
                 relation, _ = self._parquet([str(target)])
                 return relation, dict.fromkeys(there, "VARCHAR") | kinds(named), True
-        return *self._other(form, files), False
+        return *self._texts(form, files, wanted, self._folder / f"{name}-texts.parquet"), False
 
     def _parquet(self, files: Sequence[str]) -> tuple[str, dict[str, str]]:
         names = f"[{', '.join(map(quoted, files))}]"
@@ -186,98 +214,62 @@ class Columns:
             columns,
         )
 
-    def _other(self, form: str, files: Sequence[str]) -> tuple[str, dict[str, str]]:
+    def _texts(
+        self, form: str, files: Sequence[str], wanted: Sequence[str], target: Path
+    ) -> tuple[str, dict[str, str]]:
+        """Writes the wanted columns of CSV or JSON lines, all as text, to one Parquet file.
+
+        Returns its relation and the columns of the files.
+        """
         names = f"[{', '.join(map(quoted, files))}]"
         if form == "csv":
             scan = f"read_csv({names}, header = true, all_varchar = true, union_by_name = true)"
+            there = self._described(f"SELECT * FROM {scan}")
         else:
-            scan = f"read_json({names}, format = 'newline_delimited', union_by_name = true)"
-        columns = self._described(f"SELECT * FROM {scan}")
-        return f"(SELECT *, row_number() OVER () - 1 AS row FROM {scan})", columns
+            form = f"{names}, format = 'newline_delimited'"
+            # Only the first rows are looked at here, for the names in a message.
+            there = self._described(f"SELECT * FROM read_json({form}, union_by_name = true)")
+            kept = ", ".join(f"{it}: 'VARCHAR'" for it in wanted)
+            scan = f"read_json({form}, columns = {{{kept}}})"
+        named = list(wanted) if form != "csv" else [it for it in wanted if it in there]
+        picked = ", ".join(["row_number() OVER () - 1 AS row", *named])
+        copied = quoted(str(target))
+        self._connection.execute(f"COPY (SELECT {picked} FROM {scan}) TO {copied}")
+        relation = f"read_parquet({copied})"
+        counts = ", ".join(["count(*)", *(f"count({it})" for it in named)])
+        (filled,) = self._connection.execute(f"SELECT {counts} FROM {relation}").fetchall()
+        found = [it for it, count in zip(named, filled[1:], strict=True) if count]
+        return relation, dict.fromkeys([*there, *found], "VARCHAR")
 
     def _described(self, select: str) -> dict[str, str]:
         rows = self._connection.execute(f"DESCRIBE {select}").fetchall()
         return {str(row[0]): str(row[1]) for row in rows}
 
 
-def quoted(text: str) -> str:
-    """Quotes a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def milliseconds(column: str, kind: str) -> str:
-    """Returns the SQL expression of a column as ms since 1970; a number is in ms already."""
-    if kind in ("BIGINT", "INTEGER", "UBIGINT", "HUGEINT"):
-        return f"{column}::BIGINT"
-    if kind in _TIMESTAMPS:
-        return f"epoch_ms({column})"
-    return f"epoch_ms(try_cast({column} AS TIMESTAMPTZ))"
+def first_line(error: Exception) -> str:
+    """Returns the first line of what a library says of an error."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _times(columns: Mapping[str, str]) -> str:
     """Returns the SQL expressions of `entered`, `seen_at`, `entered_raw` and `seen_raw`."""
     entered = at = milliseconds("observed_at", columns["observed_at"])
-    raw = seen_raw = "observed_at" if columns["observed_at"] in _TIMESTAMPS else at
+    raw = seen_raw = "observed_at" if columns["observed_at"] in TIMESTAMPS else at
     if "entered_at" in columns:
         entered = f"coalesce({milliseconds('entered_at', columns['entered_at'])}, {at})"
-        alike = columns["entered_at"] == columns["observed_at"] in _TIMESTAMPS
+        alike = columns["entered_at"] == columns["observed_at"] in TIMESTAMPS
         raw = "coalesce(entered_at, observed_at)" if alike else entered
         seen_raw = seen_raw if alike else at
     return f"{entered} AS entered, {at} AS seen_at, {raw} AS entered_raw, {seen_raw} AS seen_raw"
 
 
-def constant(kind: str, at: int) -> str:
-    """Returns the SQL constant of an instant (ms) in the type of a view's `entered_raw`."""
-    if kind not in _TIMESTAMPS:
-        return str(at)
-    return f"{quoted(rfc3339(at))}::{kind}"
-
-
-def day(kind: str) -> str:
-    """Returns the SQL expression of the UTC day (since 1970) of `entered_raw`, by its type."""
-    if kind in _TIMESTAMPS:
-        return f"(epoch_us(entered_raw) // {DAY * 1000})::INTEGER"
-    return f"entered_raw // {DAY}"
-
-
 def _typed(column: str, kind: str) -> str:
+    if column == "followers" and kind not in _WHOLE:
+        return f"{whole(column)} AS {column}"
     if column == "followers":
         return f"try_cast({column} AS BIGINT) AS {column}"
+    if column == "valid_until" and kind == "VARCHAR":
+        return f"{end(column)} AS {column}"
     if column in ("observed_at", "valid_until"):
         return f"{milliseconds(column, kind)} AS {column}"
     return f"{column}::VARCHAR AS {column}"
-
-
-def among(column: str, texts: Sequence[str]) -> str:
-    """Returns the SQL condition that a column has one of these texts.
-
-    Lists are kept short: a list of seven DuckDB makes a table and joins it with every row.
-    """
-    short = [texts[at : at + _SHORT] for at in range(0, len(texts), _SHORT)]
-    return "(" + " OR ".join(f"{column} IN ({', '.join(map(quoted, it))})" for it in short) + ")"
-
-
-def usable(kind: str) -> str:
-    """Returns the SQL condition of usable readings of any platform; `kind`: the raw times' type.
-
-    With `among` the known platforms it is true where `fault` finds nothing; DuckDB passes over more
-    by plain comparisons. Ids are checked later, for fewer rows.
-    """
-    return (
-        f"(followers BETWEEN 0 AND {MAX_FOLLOWERS} AND entered_raw IS NOT NULL"
-        f" AND seen_raw >= {constant(kind, EARLIEST_TIME_MS)} AND account_id IS NOT NULL)"
-    )
-
-
-def fault(names: str) -> str:
-    """Returns the SQL expression of what is wrong with a row; NULL: nothing.
-
-    `names`: the known platforms as SQL literals.
-    """
-    return (
-        f"CASE WHEN platform IS NULL OR platform NOT IN ({names}) THEN 'unknown_platform'"
-        f" WHEN followers IS NULL OR followers NOT BETWEEN 0 AND {MAX_FOLLOWERS}"
-        " THEN 'out_of_range'"
-        f" WHEN entered IS NULL OR seen_at IS NULL OR seen_at < {EARLIEST_TIME_MS} THEN 'bad_time'"
-        " WHEN account_id IS NULL THEN 'bad_id' END"
-    )

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streams.backtest.expressions import end, instant, whole, without_offset
+from streams.backtest.progress import Progress, silent
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -45,15 +48,20 @@ def plain_header(files: Sequence[str]) -> list[str] | None:
 
 
 def convert(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[str], wanted: Sequence[str], target: Path
-) -> None:
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[str],
+    wanted: Sequence[str],
+    target: Path,
+    tell: Progress = silent,
+) -> int:
     """Writes the wanted columns of all files, in the order of their rows, to one Parquet file.
 
     A time becomes milliseconds since 1970, a count a number; NULL where it is none. A column that a
-    file lacks is NULL.
+    file lacks is NULL. Returns how many times state no offset.
 
     Raises:
         pyarrow.ArrowInvalid: a file is not plain after all; `target` is not whole then.
+        OSError: a file cannot be read to its end.
     """
     import pyarrow
     from pyarrow import parquet
@@ -62,18 +70,22 @@ def convert(
     number = {*TIMES, "followers"}
     schema = pyarrow.schema([(it, whole if it in number else text) for it in wanted])
     repeating = [it for it in wanted if it in _REPEATING]
+    conversion = _Conversion(connection, schema)
     with parquet.ParquetWriter(
         target, schema, compression="lz4", use_dictionary=repeating, write_statistics=True
     ) as writer:
-        pending, rows = [], 0
+        pending, rows, done = [], 0, 0
         for file in files:
             for batch in _batches(file, wanted):
-                pending.append(_converted(connection, batch, schema))
+                pending.append(conversion.converted(batch))
                 rows += batch.num_rows
                 if rows >= _GROUP:
                     writer.write_table(pyarrow.Table.from_batches(pending, schema), rows)
+                    done += rows
+                    tell("reads the files", done, 0)
                     pending, rows = [], 0
         writer.write_table(pyarrow.Table.from_batches(pending, schema), max(rows, 1))
+    return conversion.without_offset
 
 
 def _batches(file: str, wanted: Sequence[str]) -> Any:
@@ -94,47 +106,58 @@ def _batches(file: str, wanted: Sequence[str]) -> Any:
     )
 
 
-def _converted(connection: duckdb.DuckDBPyConnection, batch: Any, schema: Any) -> Any:
-    import pyarrow
+class _Conversion:
+    """Converts batches of texts to the types of `schema`."""
 
-    columns = []
-    for name in schema.names:
-        column = batch.column(name)
-        if name in TIMES:
-            column = _instants(connection, column)
-        elif name == "followers":
-            column = _cast(connection, column, pyarrow.int64(), "try_cast(it AS BIGINT)")
-        columns.append(column)
-    return pyarrow.record_batch(columns, schema=schema)
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: Any) -> None:
+        self._connection, self._schema = connection, schema
+        self.without_offset = 0
+        """How many times had no offset so far."""
 
+    def converted(self, batch: Any) -> Any:
+        """Returns a batch with the types of the schema."""
+        import pyarrow
 
-def _instants(connection: duckdb.DuckDBPyConnection, column: Any) -> Any:
-    import pyarrow
-    from pyarrow import compute
+        columns = []
+        for name in self._schema.names:
+            column = batch.column(name)
+            if name in TIMES:
+                reading = end if name == "valid_until" else instant
+                column = self._instants(column, reading("it"))
+            elif name == "followers":
+                column = self._cast(column, pyarrow.int64(), whole("it"))
+            columns.append(column)
+        return pyarrow.record_batch(columns, schema=self._schema)
 
-    lenient = "epoch_ms(try_cast(it AS TIMESTAMPTZ))"
-    shortest = compute.min(compute.binary_length(column)).as_py()
-    if shortest is not None and shortest < _TYPICAL:
-        return _by_duckdb(connection, column, lenient)
-    return _cast(connection, column, pyarrow.timestamp("ms", "UTC"), lenient).cast(pyarrow.int64())
+    def _instants(self, column: Any, lenient: str) -> Any:
+        import pyarrow
+        from pyarrow import compute
 
+        shortest = compute.min(compute.binary_length(column)).as_py()
+        if shortest is None or shortest >= _TYPICAL:
+            try:
+                return column.cast(pyarrow.timestamp("ms", "UTC")).cast(pyarrow.int64())
+            except pyarrow.ArrowInvalid:
+                pass
+        without = self._by_duckdb(column, f"coalesce({without_offset('it')}, false)::BIGINT")
+        self.without_offset += compute.sum(without).as_py()
+        return self._by_duckdb(column, lenient)
 
-def _cast(connection: duckdb.DuckDBPyConnection, column: Any, kind: Any, lenient: str) -> Any:
-    import pyarrow
+    def _cast(self, column: Any, kind: Any, lenient: str) -> Any:
+        import pyarrow
 
-    try:
-        return column.cast(kind)
-    except pyarrow.ArrowInvalid:
-        return _by_duckdb(connection, column, lenient)
+        try:
+            return column.cast(kind)
+        except pyarrow.ArrowInvalid:
+            return self._by_duckdb(column, lenient)
 
+    def _by_duckdb(self, column: Any, expression: str) -> Any:
+        """Returns the whole numbers that are the values of an SQL expression of the text `it`."""
+        import pyarrow
 
-def _by_duckdb(connection: duckdb.DuckDBPyConnection, column: Any, expression: str) -> Any:
-    """Returns the values of an SQL expression of the text `it`."""
-    import pyarrow
-
-    texts = pyarrow.table({"it": column})
-    found = connection.from_arrow(texts).project(f"{expression} AS it").to_arrow_table()
-    return found.column("it").combine_chunks().cast(pyarrow.int64())
+        texts = pyarrow.table({"it": column})
+        found = self._connection.from_arrow(texts).project(f"{expression} AS it").to_arrow_table()
+        return found.column("it").combine_chunks().cast(pyarrow.int64())
 
 
 def kinds(columns: Sequence[str]) -> dict[str, str]:

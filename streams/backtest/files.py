@@ -1,11 +1,13 @@
 """Writes the files of a backtest: each whole or not at all, readable by its owner only."""
 
 import csv
+import glob
 import io
 import json
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +33,29 @@ ACCOUNT_COLUMNS = (
     "restricted_since",
     "restricted_until",
 )
-CHANGE_COLUMNS = ("what", "under", "platform", "account_id", "at", "reason", "instead")
+CHANGE_COLUMNS = (
+    "what",
+    "under",
+    "platform",
+    "account_id",
+    "at",
+    "reason",
+    "instead",
+    "mode",
+    "differs",
+)
 
 
 def write(path: Path, content: str | bytes) -> None:
     """Writes a file atomically, readable by its owner only, because it names accounts.
 
-    Raises UsageError if it cannot be written.
+    A pipe or a device is written to. Raises UsageError if it cannot be written.
     """
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+            return
+        path = path.resolve()
         number, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(number, "wb") as file:
@@ -55,11 +71,33 @@ def write(path: Path, content: str | bytes) -> None:
         raise UsageError(f"{path} cannot be written: {what}") from error
 
 
-def writable(paths: Iterable[Path | None]) -> None:
-    """Checks before the work begins that these files can be written. Raises UsageError."""
-    for path in paths:
-        if path is not None and (not path.parent.is_dir() or path.is_dir()):
+def writable(paths: Iterable[Path | None], inputs: Iterable[str | Path | None] = ()) -> None:
+    """Checks before the work begins that these files can be written, and are none of the inputs.
+
+    `inputs`: files, folders or patterns that are read; None is no file. Raises UsageError.
+    """
+    named: list[Path] = []
+    read = [file for it in inputs if it is not None for file in _named(str(it))]
+    for path in (it for it in paths if it is not None):
+        if not path.parent.is_dir() or path.is_dir():
             raise UsageError(f"{path} cannot be written: name a file in a folder that is there")
+        special = path.exists() and not path.is_file()
+        if not os.access(path if special else path.resolve().parent, os.W_OK):
+            raise UsageError(f"{path} cannot be written: this user has no right to write there")
+        if special:
+            continue
+        if path.exists() and any(path.samefile(it) for it in read):
+            raise UsageError(f"{path} is read by this backtest: write to another file")
+        if path.resolve() in named:
+            raise UsageError(f"{path} is named twice: each file has a name of its own")
+        named.append(path.resolve())
+
+
+def _named(text: str) -> list[Path]:
+    """Returns the files that a path, a folder or a pattern names."""
+    place = Path(text)
+    found = glob.glob(f"{text}/*") if place.is_dir() else glob.glob(text)
+    return [place] if place.is_file() else list(map(Path, found))
 
 
 def json_text(value: Any) -> str:
@@ -95,5 +133,6 @@ def changes_csv(found: Iterable[Change]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CHANGE_COLUMNS)
     for it in found:
-        writer.writerow(csv_row(getattr(it, name) for name in CHANGE_COLUMNS))
+        cells = asdict(it) | {"differs": ", ".join(it.differs)}
+        writer.writerow(csv_row(cells[name] for name in CHANGE_COLUMNS))
     return text.getvalue()

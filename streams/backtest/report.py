@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from streams.backtest.carried import Carried
 from streams.backtest.figures import FORM
 from streams.backtest.run import Backtest
-from streams.backtest.scan import Carried
 from streams.backtest.tally import Tally, as_plain
 from streams.core.limits.caps import share
 from streams.core.model.instants import DAY, day_start, hour_start, rfc3339
 from streams.core.model.policy import Policy
 
 LEFT_OUT = (
-    "the refusal guard: rows of files that are refused are counted above and given to nobody",
+    "the refusal guard: rows that are refused are counted above and given to nobody",
     "labels of accounts below the floor: they are known to no report and select nobody",
     "caps and guards of several partitions: here one partition has each cap whole",
 )
@@ -46,7 +46,7 @@ def carried(it: Carried, policies: Iterable[Policy]) -> dict[str, Any]:
     return {
         "rows": it.rows,
         "readings": it.sound,
-        "left_out": dict(sorted(it.refused.items(), key=lambda one: (-one[1], one[0]))),
+        "left_out": _by_number(it.refused),
         "accounts": it.accounts,
         "accounts_exact": it.exact,
         "first": _instant(it.first),
@@ -67,7 +67,17 @@ def carried(it: Carried, policies: Iterable[Policy]) -> dict[str, Any]:
             for name in it.days
         },
         "words": dict(sorted(it.words.items())),
+        "labels": {
+            "rows": it.label_rows,
+            "left_out": _by_number(it.refused_labels),
+            "of_accounts_that_matter": it.kept_labels,
+        },
+        "times_without_offset": it.without_offset,
     }
+
+
+def _by_number(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
 
 def unknown_labels(it: Carried, platform: str, policies: Iterable[Policy]) -> Counter[str]:
@@ -84,7 +94,7 @@ def unknown_labels(it: Carried, platform: str, policies: Iterable[Policy]) -> Co
 
 def _policy(found: Backtest, tally: Tally) -> dict[str, Any]:
     policy = tally.policy
-    ups = Counter(found.crossings.get(policy.platform, []))
+    ups = Counter(found.crossings.get(tally.name, []))
     return {
         "policy": tally.name,
         "platform": policy.platform,
@@ -96,11 +106,12 @@ def _policy(found: Backtest, tally: Tally) -> dict[str, Any]:
         "invited_accounts": sum(tally.again().values()),
         "funnel": as_plain(tally.funnel),
         "months": as_plain(tally.months),
+        "months_by_phase_and_field": as_plain(tally.months_by_phase_and_field),
         "reasons": as_plain(tally.reasons),
         "invited_times": {str(times): n for times, n in sorted(tally.again().items())},
         "near_the_line": {
             "line": policy.lines[0],
-            "percent_and_accounts": [list(it) for it in found.near.get(policy.platform, [])],
+            "percent_and_accounts": [list(it) for it in found.near.get(tally.name, [])],
         },
         "upward_crossings": {str(times): n for times, n in sorted(ups.items())},
         "load": {

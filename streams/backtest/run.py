@@ -6,14 +6,15 @@ the rows of its platform; such a partition with its result is called a lane.
 
 from __future__ import annotations
 
+import fcntl
 import heapq
 import os
 import shutil
-import threading
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,13 @@ from schemas.enums import Mode
 from schemas.inputs import InputName
 from streams.backtest import columns
 from streams.backtest.answers import AnswerModel, ModelWord
-from streams.backtest.columns import Columns, connect
-from streams.backtest.lines import crossings, near_lines
-from streams.backtest.resting import RestingPartition, RestingReading
-from streams.backtest.scan import Carried, Floors, Scan, ScannedInput
+from streams.backtest.carried import Carried
+from streams.backtest.columns import Columns, connect, first_line
+from streams.backtest.inputs import ScannedInput
+from streams.backtest.lines import around_lines
+from streams.backtest.progress import Progress, silent
+from streams.backtest.resting import AHEAD, RestingPartition, RestingReading
+from streams.backtest.scan import Floors, Scan
 from streams.backtest.tally import Tally
 from streams.backtest.words import load_words
 from streams.core.model.instants import rfc3339
@@ -38,8 +42,6 @@ from streams.operate.errors import UsageError
 if TYPE_CHECKING:
     import duckdb
 
-Progress = Callable[[str, int, int], None]
-"""Called now and then with what is being done, and how many rows of how many (0: unknown)."""
 Watch = Callable[[str, str, bytes | None, bytes | None], None]
 """Called with every record that the core sends: the policy's name, topic, key, value."""
 
@@ -52,7 +54,8 @@ class Asked:
     files. `model`: the model of answers; None: they come from `words`. `now`: the clock runs on to
     it; None: to the last row. `everybody`: run all accounts, also those that cannot matter.
     `shard`: (number, count) of the shard whose accounts are run, without caps and guards; None: all
-    accounts.
+    accounts. `refused_before`, `labels_refused_before`: records that were not written to the files,
+    by reason. `notes`: sentences on what else the files do not have.
     """
 
     policies: Sequence[tuple[str, Policy]]
@@ -65,11 +68,17 @@ class Asked:
     now: int | None = None
     everybody: bool = False
     shard: tuple[int, int] | None = None
+    refused_before: Mapping[str, int] = field(default_factory=dict)
+    labels_refused_before: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass
 class Backtest:
-    """The result of a backtest. `now`: the instant (ms) at which the clock stopped."""
+    """The result of a backtest. `now`: the instant (ms) at which the clock stopped.
+
+    `near`, `crossings`: as AroundLines has them, by policy.
+    """
 
     asked: Asked
     carried: Carried
@@ -80,7 +89,7 @@ class Backtest:
     seconds: dict[str, float]
     """How many seconds the scan and the core took."""
     left_out: tuple[str, ...] = ()
-    """Sentences that say what merged shards do not cover. LEFT_OUT has what no backtest covers."""
+    """Sentences that say what this one does not cover. LEFT_OUT has what no backtest covers."""
 
 
 class Lane:
@@ -190,17 +199,39 @@ class Lane:
 
 @contextmanager
 def workplace(folder: Path) -> Iterator[Path]:
-    """Makes a folder for one run inside `folder`, for its owner only; deletes it at the end."""
+    """Makes a folder for one run inside `folder`, for its owner only; deletes it at the end.
+
+    A run locks its folder for as long as it lives. Those of processes that were killed are not
+    locked, and are deleted.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
-    place = folder / f"run-{os.getpid()}-{threading.get_ident()}"
+    with locked(folder):
+        for other in folder.glob("run-*"):
+            with suppress(OSError), locked(other, wait=False):
+                shutil.rmtree(other, ignore_errors=True)
+        place = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
+        held = ExitStack()
+        held.enter_context(locked(place))
+    with held:
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Holds the lock of a folder; a process that ends gives it back.
+
+    Raises BlockingIOError if somebody else holds it and `wait` is false.
+    """
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # A killed process with the same id may have left such a folder.
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(mode=0o700)
-        yield place
+        fcntl.flock(place, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        os.close(place)
 
 
 def run(
@@ -208,15 +239,20 @@ def run(
 ) -> Backtest:
     """Runs a backtest. `folder`: for temporary files, which are deleted at the end.
 
-    Raises UsageError: a file cannot be read, no reading is usable, or packages are missing.
+    Raises UsageError: a file cannot be read, no reading is usable, or packages are missing; or
+    memory or disk do not suffice.
     """
-    tell = progress or (lambda what, done, total: None)
-    with workplace(folder) as place:
-        connection = connect(place)
+    tell = progress or silent
+    with workplace(folder) as place, closing(connect(place)) as connection:
+        import duckdb
+
         try:
             return _run(asked, connection, place, tell, watch)
-        finally:
-            connection.close()
+        except (duckdb.OperationalError, duckdb.DataError, OSError) as error:
+            raise UsageError(
+                f"the backtest of {asked.readings} cannot go on: {first_line(error)}; look whether"
+                f" the file is whole and stayed as it was, and at the space left in {folder}"
+            ) from error
 
 
 def _run(
@@ -228,14 +264,18 @@ def _run(
 ) -> Backtest:
     began = time.monotonic()
     tell("reads the files", 0, 0)
-    scan = _scan(asked, connection, place)
+    scan = _scan(asked, connection, place, tell)
     carried = scan.carried(everybody=asked.everybody)
+    carried.add_refused(asked.refused_before, asked.labels_refused_before)
     if not carried.sound or carried.first is None or carried.last is None:
         raise UsageError(_nothing(asked, carried))
-    tell("looks for the accounts that matter", 0, 0)
     last = scan.keep(carried, everybody=asked.everybody, shard=asked.shard)
-    near = near_lines(connection, scan.floors)
-    ups = crossings(connection, scan.floors)
+    end = max(asked.now or 0, last or 0, carried.last)
+    if asked.now is not None and asked.now < end:
+        raise UsageError(
+            f"--now is before the last row, of {rfc3339(end)}: --to leaves out what is later"
+        )
+    around = around_lines(connection, asked.policies)
     scanned = time.monotonic()
     first = carried.first if asked.start is None else min(asked.start, carried.first)
     alone = asked.shard is None
@@ -243,17 +283,13 @@ def _run(
         Lane(name, it, first, asked.model, watch, alone=alone, resting=carried.may_rest)
         for name, it in asked.policies
     ]
-    _lead(lanes, scan, carried, tell)
-    end = max(asked.now or 0, last or 0, carried.last)
-    if asked.now is not None and asked.now < end:
-        raise UsageError(
-            f"--now is before the last row, of {rfc3339(end)}: --to leaves out what is later"
-        )
+    with scan.counting(carried):
+        _lead(lanes, scan, carried, tell)
     for lane in lanes:
         lane.end(end)
     seconds = {"scan": scanned - began, "core": time.monotonic() - scanned}
     tallies = [lane.tally for lane in lanes]
-    return Backtest(asked, carried, tallies, end, near, ups, seconds)
+    return Backtest(asked, carried, tallies, end, *around, seconds, tuple(asked.notes))
 
 
 def _nothing(asked: Asked, carried: Carried) -> str:
@@ -266,8 +302,10 @@ def _nothing(asked: Asked, carried: Carried) -> str:
     )
 
 
-def _scan(asked: Asked, connection: duckdb.DuckDBPyConnection, place: Path) -> Scan:
-    files = Columns(connection, place)
+def _scan(
+    asked: Asked, connection: duckdb.DuckDBPyConnection, place: Path, tell: Progress = silent
+) -> Scan:
+    files = Columns(connection, place, tell)
     wanted = columns.READING_COLUMNS | columns.READING_MORE
     here = files.view("readings", "--readings", asked.readings, wanted)
     if asked.labels is not None:
@@ -286,7 +324,10 @@ def _scan(asked: Asked, connection: duckdb.DuckDBPyConnection, place: Path) -> S
         has_category="category" in here,
         has_labels=asked.labels is not None,
         has_words=asked.words is not None,
+        latest=max(time.time_ns() // 1_000_000, asked.now or 0) + AHEAD,
+        without_offset=files.without_offset,
         span=(asked.start, asked.end),
+        tell=tell,
     )
 
 

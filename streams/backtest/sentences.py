@@ -19,8 +19,22 @@ def first_line(report: Mapping[str, Any]) -> str:
         f"{it['first'][:10]} to {it['last'][:10]} ({it['rows']:,} rows; left out:"
         f" {left or 'none'}); {it['accounts_that_matter']:,} accounts with"
         f" {it['readings_that_matter']:,} readings matter to the policies; {_gaps(it)};"
-        f" {_labels(it)}."
+        f" {_labels(it)}{_stated(it)}."
     )
+
+
+def _stated(it: Mapping[str, Any]) -> str:
+    labels, without = it.get("labels"), it.get("times_without_offset")
+    said = ""
+    if labels and labels["rows"]:
+        left = ", ".join(f"{n:,} {name}" for name, n in labels["left_out"].items()) or "none"
+        said = (
+            f"; {labels['rows']:,} rows of labels (left out: {left}),"
+            f" {labels['of_accounts_that_matter']:,} of accounts that matter"
+        )
+    if without:
+        said += f"; {without:,} times state no offset and are taken as UTC"
+    return said
 
 
 def _gaps(it: Mapping[str, Any]) -> str:

@@ -16,16 +16,24 @@ from typing import Any
 import msgspec
 
 from streams.backtest.answers import AnswerModel
+from streams.backtest.carried import Carried
 from streams.backtest.run import Asked, Backtest
-from streams.backtest.scan import Carried
 from streams.backtest.tally import AccountOutcome, Tally
 from streams.core.model.policy import Policy
 from streams.operate.errors import UsageError
 from streams.operate.lines import read_bytes
 
 FORM = "byline-backtest-shard/1"
-_COUNTERS = ("funnel", "months", "reasons", "deferred", "guard_trips", "refused")
-_OF_A_SHARD = ("kept_accounts", "kept_rows", "labels")
+_COUNTERS = (
+    "funnel",
+    "months",
+    "months_by_phase_and_field",
+    "reasons",
+    "deferred",
+    "guard_trips",
+    "refused",
+)
+_OF_A_SHARD = ("kept_accounts", "kept_rows", "kept_labels", "labels")
 """The fields of Carried that each shard counts for its own accounts only."""
 
 
@@ -62,6 +70,7 @@ def shard_plain(found: Backtest, against: bool) -> dict[str, Any]:
             "to": asked.end,
             "now": found.now,
             "against": against,
+            "notes": list(asked.notes),
             "policies": [[it.name, it.policy.canonical.decode()] for it in found.tallies],
             "carried": {name: it for name, it in carried.items() if name not in _OF_A_SHARD},
             "near": found.near,
@@ -135,13 +144,21 @@ def _whole(shards: Sequence[dict[str, Any]]) -> Backtest:
     )
     near = {name: [(step, n) for step, n in rows] for name, rows in run["near"].items()}
     return Backtest(
-        asked, _carried(shards), tallies, run["now"], near, crossings, {}, _left_out(tallies)
+        asked,
+        _carried(shards),
+        tallies,
+        run["now"],
+        near,
+        crossings,
+        {},
+        (*run["notes"], *_left_out(tallies)),
     )
 
 
 def _carried(shards: Sequence[dict[str, Any]]) -> Carried:
     plain = dict(shards[0]["run"]["carried"])
-    plain["refused"], plain["words"] = Counter(plain["refused"]), Counter(plain["words"])
+    for name in ("refused", "refused_labels", "words"):
+        plain[name] = Counter(plain[name])
     plain["days"] = {
         name: {int(day): n for day, n in days.items()} for name, days in plain["days"].items()
     }
@@ -150,6 +167,7 @@ def _carried(shards: Sequence[dict[str, Any]]) -> Carried:
         own = shard["carried"]
         found.kept_accounts += own["kept_accounts"]
         found.kept_rows += own["kept_rows"]
+        found.kept_labels += own["kept_labels"]
         for platform, labels in own["labels"].items():
             found.labels.setdefault(platform, Counter()).update(labels)
     return found

@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as made
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
 
+from schemas.enums import Mode
 from streams.core.limits.caps import day_of, hour_of
 from streams.core.model.policy import Policy
 
@@ -63,10 +65,19 @@ class AccountOutcome:
     last_event: str = ""
     last_reason: str = ""
     last_at: str = ""
+    last_mode: str = ""
+    deadline: str = ""
+    """The end of the time to answer that its first receipt set; empty: none."""
     first: dict[str, FirstTime] = made(default_factory=dict)
     """Event → its first time."""
+    live: dict[str, FirstTime] = made(default_factory=dict)
+    """Event → its first time for real, not in shadow."""
     restricted: dict[str, Restricted] = made(default_factory=dict)
     """Surface → the restriction in force at the end."""
+    applied: dict[str, Restricted] = made(default_factory=dict)
+    """Surface → its first restriction, whether in force at the end or lifted."""
+    trail: int = 0
+    """A digest of all its events: what they do, to what, when and why."""
 
 
 class _Event(msgspec.Struct, frozen=True, gc=False):
@@ -81,6 +92,7 @@ class _Event(msgspec.Struct, frozen=True, gc=False):
     surface: str | None = None
     level: str | None = None
     expires_at: str | None = None
+    deadline_at: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Event).decode
@@ -96,6 +108,8 @@ class Tally:
         """Number of events by mode, phase, field and event."""
         self.months: Counter[tuple[str, str]] = Counter()
         """Number of events by month (UTC) and event."""
+        self.months_by_phase_and_field: Counter[tuple[str, str, str, str]] = Counter()
+        """Number of events by month (UTC), phase, field and event."""
         self.busy: dict[str, Counter[int]] = {
             "invitation.issued": Counter(),
             "throttle.applied": Counter(),
@@ -129,11 +143,13 @@ class Tally:
             account.cycles += event.reason != "reissued"
             self._lives[event.account_id] = event.mode
         account.last_event, account.last_reason = event.event, event.reason
-        account.last_at = event.decided_at
-        account.first.setdefault(event.event, FirstTime(event.decided_at, event.reason))
+        account.last_at, account.last_mode = event.decided_at, event.mode
+        self._follow(account, event)
         self._restrict(account, event)
         self.funnel[event.mode, account.phase, account.field, event.event] += 1
-        self.months[event.decided_at[:7], event.event] += 1
+        month = event.decided_at[:7]
+        self.months[month, event.event] += 1
+        self.months_by_phase_and_field[month, account.phase, account.field, event.event] += 1
         self.reasons[event.event, event.reason] += 1
         if event.event in self.busy and not self._counted_before(event):
             window = day_of(now) if event.event == "invitation.issued" else hour_of(now)
@@ -150,14 +166,29 @@ class Tally:
         return False
 
     @staticmethod
+    def _follow(account: AccountOutcome, event: _Event) -> None:
+        first = FirstTime(event.decided_at, event.reason)
+        account.first.setdefault(event.event, first)
+        if event.mode == Mode.ENFORCE:
+            account.live.setdefault(event.event, first)
+        if event.event == "invitation.delivered" and not account.deadline:
+            account.deadline = event.deadline_at or ""
+        what = (account.trail, event.event, event.mode, event.reason, event.decided_at)
+        more = (event.surface, event.level, event.expires_at, event.deadline_at)
+        digest = blake2b(repr((what, more)).encode(), digest_size=8).digest()
+        account.trail = int.from_bytes(digest)
+
+    @staticmethod
     def _restrict(account: AccountOutcome, event: _Event) -> None:
         surface = event.surface
         if surface is None:
             return
         if event.event == "throttle.applied":
-            account.restricted[surface] = Restricted(
+            restricted = Restricted(
                 event.decided_at, event.expires_at or "", event.level or "", event.mode
             )
+            account.restricted[surface] = restricted
+            account.applied.setdefault(surface, restricted)
         elif event.event == "throttle.lifted":
             account.restricted.pop(surface, None)
 

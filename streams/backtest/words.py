@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.inputs import InputName
-from streams.backtest.columns import files_of, quoted
+from streams.backtest.columns import files_of, first_line
+from streams.backtest.expressions import quoted
 from streams.core.partition import ORDER
 from streams.operate.errors import UsageError
 
@@ -56,9 +57,8 @@ def load_words(connection: duckdb.DuckDBPyConnection, option: str, path: str) ->
             "SELECT row + 1 FROM words WHERE topic IS NULL OR entered IS NULL OR platform IS NULL"
             " OR account_id IS NULL ORDER BY row LIMIT 1"
         ).fetchone()
-    except duckdb.Error as error:
-        first = str(error).strip().splitlines()[0]
-        raise UsageError(f"{option} {path}: cannot be read: {first}") from error
+    except (duckdb.Error, OSError) as error:
+        raise UsageError(f"{option} {path}: cannot be read: {first_line(error)}") from error
     if bad is not None:
         raise UsageError(
             f"{option} {path}: line {bad[0]} is no answer, receipt, control or account change with"

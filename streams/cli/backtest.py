@@ -19,9 +19,9 @@ from streams.backtest.sentences import first_line, headline, tables
 from streams.backtest.tally import Tally
 from streams.cli.backtest_source import (
     CACHE,
-    from_kafka,
     interruptible,
     progress,
+    recorded,
     say_cache,
     work_folder,
 )
@@ -124,7 +124,8 @@ def backtest(
     if policies[0] == Path(MERGE):
         if (readings, labels, start, end, now, against, shard) != (None,) * 7:
             raise UsageError("merge takes files of shards, --json, --csv and --html only")
-        files.writable([None if as_json == Path("-") else as_json, as_csv, as_html])
+        outputs = [None if as_json == Path("-") else as_json, as_csv, as_html]
+        files.writable(outputs, policies[1:])
         merged = shards.merge(policies[1:])
         _write(merged.found, merged.against, as_json, as_csv, as_html, began)
         return
@@ -132,12 +133,14 @@ def backtest(
         raise UsageError("--readings is missing: a file, folder or pattern, or kafka")
     if shard is not None and (as_json is None or as_csv or as_html):
         raise UsageError("--shard goes with --json FILE; merge writes --csv and --html of all")
-    files.writable([None if as_json == Path("-") else as_json, as_csv, as_html])
+    outputs = [None if as_json == Path("-") else as_json, as_csv, as_html]
+    said = None if _is_model(answers) else answers
+    files.writable(outputs, [*policies, against, readings, labels, said])
     asked = Asked(
         policies=_named(policies, against),
         readings=readings,
         labels=labels,
-        words=None if _is_model(answers) else answers,
+        words=said,
         model=read_model(answers) if _is_model(answers) else None,
         start=time_of("--from", start),
         end=time_of("--to", end),
@@ -211,7 +214,8 @@ def _led(asked: Asked) -> Backtest:
                 check()
                 show(what, done, total)
 
-            return run(from_kafka(asked, tell), work_folder(), tell)
+            with recorded(asked, tell) as found:
+                return run(found, work_folder(), tell)
     except KeyboardInterrupt:
         echo_error(
             "stopped: no report was written; run the same command again (what a cache has recorded"
@@ -282,21 +286,39 @@ def _changes(console: Console, found: Backtest, changed: list[Change]) -> None:
     if not changed:
         echo(f"Nothing changes from {a} to {b}.")
         return
-    counts = comparing.summary(changed)
+    counts = comparing.by_mode(changed)
     rows = [
-        (what, f"{counts[what, a]:,}", f"{counts[what, b]:,}")
-        for what in comparing.CHANGES
-        if counts[what, a] or counts[what, b]
+        (what, mode, f"{counts[what, mode, a]:,}", f"{counts[what, mode, b]:,}")
+        for what in comparing.EVENTS
+        for mode in comparing.MODES
+        if counts[what, mode, a] or counts[what, mode, b]
     ]
-    _table(console, "What changes", ("accounts", f"under {a} alone", f"under {b} alone"), rows)
-    shown = [
-        (it.what, it.under, it.account_id, it.at[:16], it.reason, it.instead or "never a word")
-        for it in changed[:SHOWN]
-    ]
+    if rows:
+        named = ("accounts", "mode", f"under {a} alone", f"under {b} alone")
+        _table(console, "What changes", named, rows)
+    differing = comparing.by_difference(changed)
+    if differing:
+        # One account may differ in several.
+        lines = [(it, comparing.DIFFERENCES[it], f"{n:,}") for it, n in differing.items()]
+        lines.append(("in all", "", f"{comparing.summary(changed)[comparing.OTHERWISE, '']:,}"))
+        _table(console, "Under both, but otherwise", ("differs", "meaning", "accounts"), lines)
     headings = ("what", "under", "account", "first at", "reason", "under the other")
-    _table(console, "The accounts", headings, shown)
+    _table(console, "The accounts", headings, [_change_row(it) for it in changed[:SHOWN]])
     if len(changed) > SHOWN:
         echo(f"… and {len(changed) - SHOWN:,} more; --csv has all")
+
+
+def _change_row(it: Change) -> tuple[str, ...]:
+    detail = ", ".join(it.differs) or it.mode
+    first, *more = (it.instead or "never a word").split("; ")
+    return (
+        f"{it.what} ({detail})",
+        it.under or "both",
+        it.account_id,
+        it.at[:16],
+        it.reason,
+        f"{first}; {len(more)} more" if more else first,
+    )
 
 
 def _table(

@@ -1,9 +1,11 @@
 """Records Kafka's topics into a cache for a backtest; progress bar and Ctrl-C of long commands."""
 
 import asyncio
+import shlex
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.inputs import InputName
-from streams.backtest.cache import Cache
+from streams.backtest.cache import MANIFEST, Cache, Manifest, read_manifest
+from streams.backtest.progress import Progress as Tell
 from streams.backtest.run import Asked
-from streams.backtest.run import Progress as Tell
 from streams.cli.output import echo, echo_table, settings
+from streams.core.model.instants import rfc3339
 from streams.instance import make_private
 from streams.operate.errors import UsageError
 
@@ -41,48 +44,73 @@ def work_folder() -> Path:
 
 
 def cache_of_settings() -> Cache:
-    """Returns the cache in DATA_DIR, after deleting what is too old."""
-    cache = Cache(work_folder() / CACHE)
-    cache.expire(time.time())
-    return cache
+    """Returns the cache in DATA_DIR."""
+    return Cache(work_folder() / CACHE)
 
 
-def from_kafka(asked: Asked, tell: Tell) -> Asked:
-    """Records the Kafka topics that a backtest asks for; returns the question with files instead.
+@contextmanager
+def recorded(asked: Asked, tell: Tell) -> Iterator[Asked]:
+    """Records the Kafka topics that a backtest asks for; yields the question with files instead.
 
-    `tell` is called with the progress. Raises KafkaAbsentError, NoRightError, UsageError.
+    No other command uses the cache until the block ends. `tell` is called with the progress. What
+    is too old is deleted, also for a question that asks for no topic. Raises KafkaAbsentError,
+    NoRightError, UsageError.
     """
     cache = cache_of_settings()
+    cache.expire(time.time())
     wanted: list[InputName] = []
     if asked.readings == KAFKA:
         wanted.append("follower-counts")
     if asked.labels == KAFKA:
         wanted.append("category-changes")
     if not wanted:
-        return asked
-    places = asyncio.run(_record(wanted, cache, tell))
-    for name, place in places.items():
-        if not list(place.glob("*.parquet")):
-            raise UsageError(f"the topic {name} holds no record that can be read yet")
-    readings, labels = (places.get(it) for it in ("follower-counts", "category-changes"))
-    return replace(
-        asked,
-        readings=asked.readings if readings is None else f"{readings}/*.parquet",
-        labels=asked.labels if labels is None else f"{labels}/*.parquet",
-    )
+        yield asked
+        return
+    with cache.held(shlex.join(["byline", *sys.argv[1:]])):
+        places = asyncio.run(_record(wanted, cache, tell, (asked.start, asked.end)))
+        manifests = {name: read_manifest(it / MANIFEST) for name, it in places.items()}
+        for name, it in manifests.items():
+            if not it.files:
+                since = "" if it.begins is None else f" since {rfc3339(it.begins)}"
+                refused = f" (refused: {_counted(it.left_out)})" if it.left_out else ""
+                raise UsageError(
+                    f"the topic {name} holds no record that can be read yet{since}{refused}"
+                )
+        readings, labels = (places.get(it) for it in ("follower-counts", "category-changes"))
+        left_out = {name: it.left_out for name, it in manifests.items()}
+        yield replace(
+            asked,
+            readings=asked.readings if readings is None else f"{readings}/*.parquet",
+            labels=asked.labels if labels is None else f"{labels}/*.parquet",
+            refused_before=left_out.get("follower-counts", {}),
+            labels_refused_before=left_out.get("category-changes", {}),
+            notes=[note for it in manifests.values() for note in it.notes()],
+        )
 
 
-async def _record(wanted: list[InputName], cache: Cache, tell: Tell) -> dict[str, Path]:
+async def _record(
+    wanted: list[InputName], cache: Cache, tell: Tell, span: tuple[int | None, int | None]
+) -> dict[InputName, Path]:
     # Only a recording needs a client of Kafka, which takes a quarter of a second to load.
     from streams.backtest.recording import record
     from streams.operate.clients import consumer
+    from streams.processor import partitioner
 
     chosen = settings(without_policies=True)
-    places: dict[str, Path] = {}
+    places: dict[InputName, Path] = {}
     async with consumer(chosen) as client:
         for name in wanted:
-            topic = chosen.topic_prefix + name
-            places[name] = await record(client, topic, name, cache, tell)
+            places[name] = await record(
+                client,
+                chosen.topic_prefix + name,
+                name,
+                cache,
+                tell,
+                # Labels are few, and one counts for readings of long after it.
+                span=span if name == "follower-counts" else (None, None),
+                partitions_in_use=chosen.partitions,
+                partitioner=partitioner,
+            )
     return places
 
 
@@ -94,23 +122,37 @@ def say_cache(words: list[str]) -> None:
         return
     if words != ["list"]:
         raise UsageError("say `byline backtest cache list` or `byline backtest cache clear`")
-    rows = [
-        (
-            it.topic,
-            it.cluster,
-            f"{it.rows:,}",
-            f"{sum((place / file['name']).stat().st_size for file in it.files) / 1e6:,.1f}",
-            " ".join(f"{number}:{after}" for number, after in sorted(it.next.items(), key=_number)),
-        )
-        for place, it in cache.manifests()
-    ]
+    entries = cache.entries()
+    rows: list[tuple[str, ...]] = []
+    said: list[str] = []
+    for place, it in entries:
+        size = f"{sum(file.stat().st_size for file in place.glob('*.parquet')) / 1e6:,.1f}"
+        if isinstance(it, Manifest):
+            after = sorted(it.next.items(), key=_number)
+            begins = "all" if it.begins is None else rfc3339(it.begins)
+            goes_on = " ".join(f"{number}:{offset}" for number, offset in after)
+            rows.append((it.topic, it.cluster, begins, f"{it.rows:,}", size, goes_on))
+            if it.left_out:
+                said.append(f"{it.topic}: refused as by a worker: {_counted(it.left_out)}")
+            said += it.notes()
+        else:
+            rows.append((place.name, "–", "–", "unreadable", size, "–"))
+            said.append(str(it))
     if rows:
-        echo_table(("topic", "cluster", "records", "MB", "goes on from"), rows)
+        echo_table(("topic", "cluster", "from", "records", "MB", "goes on from"), rows)
+    for line in said:
+        echo(line)
     echo(f"{len(rows)} topics in the cache")
 
 
-def _number(one: tuple[str, int]) -> int:
-    return int(one[0])
+def _counted(counts: Mapping[str, int]) -> str:
+    """Returns counts by reason in words, the largest first."""
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{n:,} {reason}" for reason, n in ordered)
+
+
+def _number(one: tuple[str, int]) -> tuple[int, str]:
+    return len(one[0]), one[0]
 
 
 @contextmanager

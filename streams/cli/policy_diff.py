@@ -1,5 +1,8 @@
 """`byline policy diff`: prints what changes between two policies, with accounts as examples."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -8,8 +11,9 @@ from typing import Annotated
 import typer
 
 from streams.cli.output import AsJson, echo, echo_json, settings
+from streams.lives.regions import MOST_ACCOUNTS
 from streams.lives.telling import markdown, text
-from streams.lives.verdict import NOT_JUDGED, as_plain, compare
+from streams.lives.verdict import NOT_JUDGED, Tell, as_plain, compare
 from streams.operate.policy_diff import diff as differences
 from streams.operate.policy_diff import needs_rescan
 from streams.policies import load_policy
@@ -33,6 +37,9 @@ def diff(
     form: Annotated[
         DiffFormat, typer.Option("--format", help="markdown: for a pull request.")
     ] = DiffFormat.TEXT,
+    accounts: Annotated[
+        int, typer.Option(min=1, help="How many accounts are tried under both at most.")
+    ] = MOST_ACCOUNTS,
     as_json: AsJson = False,
 ) -> None:
     """Say what changes from policy file A to B, and whether B is stricter or milder.
@@ -40,12 +47,15 @@ def diff(
     It judges three questions: who is invited, who is restricted, how long they have to answer. B is
     equivalent, stricter, milder or incomparable; a smallest account, on which the core was run
     under both policies, shows it. If B is of another platform it is compared as if it were of A's.
+    Policies with many phases have more regions than --accounts: then what no account shows is "not
+    shown", never equivalent.
     """
     chosen = settings()
     before = load_policy(a, require_approvals=chosen.require_approvals)
     after = load_policy(b, require_approvals=chosen.require_approvals)
     found = differences(before, replace(after, platform=before.platform))
-    answers = compare(before, after)
+    with _progress() as tell:
+        answers = compare(before, after, most=accounts, tell=tell)
     if as_json:
         echo_json(
             {
@@ -69,3 +79,33 @@ def diff(
     echo("")
     for line in text(answers):
         echo(line)
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """Shows on a terminal how far the comparison is; nothing in a file or a pipe."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("accounts compared"), BarColumn(20), MofNCompleteColumn())
+    speed = TextColumn("{task.fields[rate]}")
+    with Progress(*columns, speed, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, rate="")
+        began = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            seconds = time.monotonic() - began
+            rate = f"{done / seconds:,.0f}/s" if done else ""
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield tell

@@ -112,4 +112,5 @@ def _row(it: RateComparison) -> tuple[object, ...]:
 
 
 def _group(it: CohortGroup) -> str:
-    return f"{it.befell:,} of {it.accounts:,}, {percent(it.share)}"
+    unheard = f"; {it.unheard:,} without receipt" if it.unheard else ""
+    return f"{it.befell:,} of {it.accounts:,}, {percent(it.share)}{unheard}"

@@ -189,6 +189,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "change.invited": ("invited", "受邀"),
     "change.restricted": ("restricted", "受限"),
     "change.released": ("released", "解除"),
+    "change.otherwise": ("the same, but otherwise", "两者皆有但不同"),
     "evidence.title": ("Evidence", "证据"),
     "evidence.hint": (
         "A file for an auditor: policies in force and who approved them, counts, the verified hash"
@@ -234,4 +235,5 @@ WORDS: dict[str, tuple[str, str]] = {
     "lives.stricter": ("stricter", "更严"),
     "lives.milder": ("milder", "更宽"),
     "lives.incomparable": ("stricter for some, milder for others", "有严有宽"),
+    "lives.not shown": ("not shown", "未能证明"),
 }

@@ -138,12 +138,15 @@ def _fields(root: Node) -> Iterator[Mutant]:
         yield Mutant(f"fields.covered {verb} {name}", partial(_put, path, new))
     for label, name in labels.items() if isinstance(labels, dict) else ():
         here = ("fields", "labels", label)
-        other = next(it for it in now if it != name)
-        yield Mutant(f"fields.labels.{label} {other}", partial(_put, here, other))
+        # Beside the only covered field there is none; to map the label to one that is not covered
+        # is to remove it.
+        other = next((it for it in now if it != name), None)
+        if other is not None:
+            yield Mutant(f"fields.labels.{label} {other}", partial(_put, here, other))
         if name in now:
             yield Mutant(f"fields.labels.{label} removed", partial(_remove, here))
     exempt = child(fields, "exempt_labels")
-    for label in plain(exempt) if isinstance(exempt, SequenceNode) else ():
+    for label in plain(exempt) if isinstance(exempt, SequenceNode) and now else ():
         yield Mutant(f"fields.exempt_labels {label} covered", partial(_cover, label, now[0]))
 
 
@@ -182,7 +185,8 @@ def _shifted(path: Path, step: int) -> Mutant:
         length = parse_duration(node.value) + step
         return _with(root, path, format_duration(length)) if length >= 0 else None
 
-    return Mutant(f"{_named(path)} {step // HOUR or step / HOUR:+.4g} h", change)
+    by = f"{step // HOUR:+} h" if step % HOUR == 0 else f"{step // SECOND:+} s"
+    return Mutant(f"{_named(path)} {by}", change)
 
 
 def _instant(path: Path, step: int, root: Node) -> Node | None:

@@ -37,7 +37,8 @@ def run_mutants(suites: Sequence[Suite], only: str = "") -> list[MutantResult]:
     results = []
     for theirs in cases.values():
         results += _of_file(theirs, only)
-    return sorted(results)
+    # Two files may be of one platform, so that a change has two results.
+    return sorted(results, key=lambda it: (it.platform, it.change))
 
 
 def _of_file(cases: Sequence[Case], only: str) -> list[MutantResult]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from streams.core.model.instants import rfc3339
 from streams.lives.account import Fate, ImaginedAccount
-from streams.lives.unled import Question
-from streams.lives.verdict import NOT_JUDGED, Answered, Example
+from streams.lives.unled import MILDER, STRICTER, Question
+from streams.lives.verdict import NOT_JUDGED, Answered, CaseVerdict, Example
 from streams.policies.scalars import format_duration
 
 MOST_EVENTS = 8
@@ -42,11 +42,13 @@ def text(answers: Sequence[Answered]) -> Iterator[str]:
     """Yields the verdicts and their examples as lines for a terminal."""
     for answer in answers:
         yield f"{answer.question}: {answer.verdict}"
+        yield from (f"  {line}" for line in _left_open(answer))
         yield from (f"  {reason}" for reason in answer.reasons)
         for direction, example in _examples(answer):
             yield f"  {direction} for {in_words(example.account)}"
             yield from (f"    before: {line}" for line in _told(answer.question, example.before))
             yield from (f"    after:  {line}" for line in _told(answer.question, example.after))
+    yield from _searched(answers)
     yield f"not judged: {NOT_JUDGED}"
 
 
@@ -62,10 +64,13 @@ def markdown(title: str, changes: Sequence[str], answers: Sequence[Answered]) ->
     yield from (f"* `{change}`" for change in changes)
     if not changes:
         yield "Nothing changes."
-    if any(answer.reasons for answer in answers):
-        yield ""
-    for answer in answers:
-        yield from (f"* {answer.question}: {reason}" for reason in answer.reasons)
+    said = [
+        f"* {answer.question}: {line}"
+        for answer in answers
+        for line in (*_left_open(answer), *answer.reasons)
+    ]
+    said += [f"* {line}" for line in _searched(answers)]
+    yield from ["", *said] if said else []
     for answer in answers:
         for direction, example in _examples(answer):
             yield ""
@@ -79,6 +84,29 @@ def markdown(title: str, changes: Sequence[str], answers: Sequence[Answered]) ->
             yield f"| {before} | {after} |"
     yield ""
     yield f"Not judged: {NOT_JUDGED}."
+
+
+def _left_open(answer: Answered) -> Iterator[str]:
+    """Yields what is not known, if a search that was cut short leaves something open."""
+    if answer.verdict is not CaseVerdict.NOT_SHOWN:
+        return
+    if STRICTER in answer.directions:
+        yield "stricter for some; whether it is milder for others is not known"
+    elif MILDER in answer.directions:
+        yield "milder for some; whether it is stricter for others is not known"
+    else:
+        yield "no difference was found; whether there is one is not known"
+
+
+def _searched(answers: Sequence[Answered]) -> Iterator[str]:
+    """Yields how far the search went, if a verdict is left open by that."""
+    cut = [it.searched for it in answers if it.verdict is CaseVerdict.NOT_SHOWN]
+    if cut:
+        tried, regions = cut[0]
+        yield (
+            f"searched: {tried:,} accounts of the {regions:,} that stand for all;"
+            f" `byline policy diff --accounts {regions}` tries every one"
+        )
 
 
 def _examples(answer: Answered) -> Iterator[tuple[str, Example]]:

@@ -4,12 +4,15 @@ There are three questions: who is invited (and how soon), who is restricted (whe
 for how long), and how long they have to answer. The core is run under both policies on the same
 accounts, one of every region (regions.py). What no account alone shows is judged by the values of
 the policies (unled.py). What restricts nobody is not judged; `NOT_JUDGED` names it.
+
+If there are too many regions, only some of the accounts are tried. What they show holds; what they
+do not show is not known, and the verdict says so.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
-from typing import Any
+from typing import Any, NamedTuple
 
 from streams.core.model.policy import Policy
 from streams.lives.account import (
@@ -20,23 +23,30 @@ from streams.lives.account import (
     fate,
     led_again,
 )
-from streams.lives.regions import horizon, representatives
+from streams.lives.regions import MOST_ACCOUNTS, horizon, representatives
 from streams.lives.unled import MILDER, STRICTER, WITHOUT_EFFECT, Question, Reason, reasons
 
 
 @unique
 class CaseVerdict(StrEnum):
-    """How the second policy compares with the first."""
+    """How the second policy compares with the first.
+
+    NOT_SHOWN: not every region was tried, and what was tried leaves more than one of the others.
+    """
 
     EQUIVALENT = "equivalent"
     STRICTER = "stricter"
     MILDER = "milder"
     INCOMPARABLE = "incomparable"
+    NOT_SHOWN = "not shown"
 
 
 NOT_JUDGED = "; ".join(f"{key} ({why})" for key, why in WITHOUT_EFFECT.items())
 
 Fates = Callable[[Policy, ImaginedAccount, int], tuple[Fate, list[Put]]]
+Tell = Callable[[int, int], None]
+"""Called now and then with how many accounts were tried, and how many will be at most."""
+TOLD_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,18 @@ class Example:
         return self.inputs == self.inputs_after
 
 
+class Searched(NamedTuple):
+    """How many accounts may be tried, of how many that stand for all: one of each region."""
+
+    accounts: int
+    regions: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is an account of every region."""
+        return self.accounts >= self.regions
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The verdict on one question, with an example for each direction that an account shows.
@@ -72,22 +94,53 @@ class Answered:
     verdict: CaseVerdict
     stricter: Example | None
     milder: Example | None
+    searched: Searched
     reasons: tuple[Reason, ...] = ()
 
+    @property
+    def directions(self) -> frozenset[int]:
+        """The directions, STRICTER and MILDER, that are shown for some account, or by a reason."""
+        signs = {it.direction for it in self.reasons}
+        signs |= {STRICTER} if self.stricter else set()
+        signs |= {MILDER} if self.milder else set()
+        return frozenset(signs)
 
-def compare(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
+
+def compare(
+    a: Policy,
+    b: Policy,
+    fates: Fates = fate,
+    *,
+    most: int = MOST_ACCOUNTS,
+    tell: Tell | None = None,
+) -> list[Answered]:
     """Compares `b` with `a` for each question; `b` is treated as a policy of the platform of `a`.
 
-    `fates`: runs an account; a caller may pass a function that caches results.
+    `fates`: runs an account; a caller may pass a function that caches results. `most`: how many
+    accounts are tried at most. `tell`: is told how far it is.
     """
     b = replace(b, platform=a.platform)
-    return [_with_reasons(a, b, it) for it in compare_led(a, b, fates)]
+    return [_with_reasons(a, b, it) for it in compare_led(a, b, fates, most=most, tell=tell)]
 
 
-def compare_led(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
+def compare_led(
+    a: Policy,
+    b: Policy,
+    fates: Fates = fate,
+    *,
+    most: int = MOST_ACCOUNTS,
+    tell: Tell | None = None,
+) -> list[Answered]:
     """Compares two policies of one platform by accounts alone, without what none alone shows."""
     found: dict[tuple[Question, int], Example] = {}
-    for account in representatives(a, b) if a.canonical != b.canonical else ():
+    if a.canonical == b.canonical:
+        return [_answered(question, found, Searched(0, 0)) for question in Question]
+    accounts, regions = representatives(a, b, most)
+    for number, account in enumerate(accounts):
+        if tell is not None and number % TOLD_EVERY == 0:
+            tell(number, len(accounts))
+        if len(found) == _MOST_FOUND and all(it.shared for it in found.values()):
+            break
         until = horizon(a, b, account)
         one, one_inputs = fates(a, account, until)
         other, other_inputs = fates(b, account, until)
@@ -103,13 +156,27 @@ def compare_led(a: Policy, b: Policy, fates: Fates = fate) -> list[Answered]:
                     found[question, direction] = Example(
                         account, tuple(one_inputs), tuple(other_inputs), one, other, until
                     )
-    return [_answered(question, found) for question in Question]
+    searched = Searched(len(accounts), regions)
+    return [_answered(question, found, searched) for question in Question]
 
 
-def _answered(question: Question, found: dict[tuple[Question, int], Example]) -> Answered:
+_MOST_FOUND = 2 * len(Question)
+"""With an example of both directions for each question there is nothing left to find."""
+
+
+def _answered(
+    question: Question, found: dict[tuple[Question, int], Example], searched: Searched
+) -> Answered:
     stricter, milder = found.get((question, STRICTER)), found.get((question, MILDER))
-    signs = {sign for (asked, sign) in found if asked is question}
-    return Answered(question, _VERDICTS[frozenset(signs)], stricter, milder)
+    return _judged(Answered(question, CaseVerdict.NOT_SHOWN, stricter, milder, searched))
+
+
+def _judged(answered: Answered) -> Answered:
+    """Returns the answer with the verdict that its directions allow."""
+    verdict = _VERDICTS[answered.directions]
+    if not answered.searched.whole and verdict is not CaseVerdict.INCOMPARABLE:
+        verdict = CaseVerdict.NOT_SHOWN
+    return replace(answered, verdict=verdict)
 
 
 _VERDICTS = {
@@ -121,11 +188,7 @@ _VERDICTS = {
 
 
 def _with_reasons(a: Policy, b: Policy, led: Answered) -> Answered:
-    why = tuple(reasons(a, b, led.question))
-    signs = {it.direction for it in why}
-    signs |= {STRICTER} if led.stricter else set()
-    signs |= {MILDER} if led.milder else set()
-    return replace(led, verdict=_VERDICTS[frozenset(signs)], reasons=why)
+    return _judged(replace(led, reasons=tuple(reasons(a, b, led.question))))
 
 
 def _example(
@@ -191,6 +254,7 @@ def as_plain(answered: Answered) -> dict[str, Any]:
     return {
         "question": answered.question.value,
         "verdict": answered.verdict.value,
+        "searched": answered.searched._asdict(),
         "reasons": [it.as_dict() for it in answered.reasons],
         "examples": {
             name: None

@@ -13,6 +13,7 @@ def warnings(policy: Policy) -> list[str]:
     return [
         *_uncovered(policy),
         *_without_guards(policy),
+        *_without_ratio(policy),
         *_alike(policy),
         *_no_reference(policy),
     ]
@@ -50,6 +51,18 @@ def _without_guards(policy: Policy) -> Iterator[str]:
         yield (
             "guards: enforce without guards: no rate of bounces or appeals stops it by itself;"
             " add guards, as the shipped policies have them"
+        )
+
+
+def _without_ratio(policy: Policy) -> Iterator[str]:
+    its = policy.guards
+    if its is None:
+        return
+    ratios = (its.undelivered_ppm, its.overturned_ppm, its.sudden_eligible_ppm, its.sudden_drop_ppm)
+    if all(ratio is None for ratio in ratios):
+        yield (
+            "guards: a window and a minimum without any ratio guard nothing; add undelivered_ratio"
+            " or overturned_ratio, as the shipped policies have them, or leave guards out"
         )
 
 

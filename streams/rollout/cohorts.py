@@ -51,17 +51,36 @@ class LetIn(NamedTuple):
     """An account of a cohort; times in ms.
 
     `issued_at`: its first invitation. `receipt_at`: the first delivery or failure of the notice.
-    `first`: when each rate's event first happened to it.
+    `first`: when each rate's event first happened to it. `cancelled_at`: the first cancellation.
     """
 
     account: str
     issued_at: int
     receipt_at: int | None
     first: Mapping[Rate, int]
+    cancelled_at: int | None = None
 
     def befell(self, rate: Rate, within: int) -> bool:
         """Returns whether the event of a rate happened within this time (ms) after the issue."""
-        at = self.first.get(rate)
+        return self._in_time(self.first.get(rate), within)
+
+    def known(self, rate: Rate, within: int) -> bool:
+        """Returns whether it is known if the event of a rate happened within this time (ms).
+
+        Without a receipt nobody knows whether a notice was delivered.
+        """
+        return rate is not Rate.UNDELIVERED or self._in_time(self.receipt_at, within)
+
+    def silent(self, within: int) -> bool:
+        """Returns whether a receipt should have come within this time (ms), and did not.
+
+        After a cancellation none has to come.
+        """
+        return not (
+            self._in_time(self.receipt_at, within) or self._in_time(self.cancelled_at, within)
+        )
+
+    def _in_time(self, at: int | None, within: int) -> bool:
         return at is not None and self.issued_at <= at <= self.issued_at + within
 
 
@@ -170,7 +189,9 @@ def cohorts(connection: Connection, change: CohortChange) -> dict[str, Cohorts]:
         after = [at for at in upheld.get(account, ()) if at >= issued_at]
         if after:
             first[Rate.UPHELD] = after[0]
-        its = LetIn(account, issued_at, befell.get((account, None)), first)
+        receipt_at = befell.get((account, Event.INVITATION_DELIVERED))
+        cancelled_at = befell.get((account, Event.INVITATION_CANCELLED))
+        its = LetIn(account, issued_at, receipt_at, first, cancelled_at)
         (phase.new if _is_new(change, account, text.policy_version) else phase.before).append(its)
     for phase in found.values():
         phase.new.sort(key=lambda it: (it.issued_at, it.account))
@@ -207,10 +228,11 @@ def _first_issues(connection: Connection, platform: str) -> Iterable[tuple[str, 
             yield account, at, _issued.decode(value)
 
 
-def _befell(connection: Connection, platform: str) -> dict[tuple[str, Rate | None], int]:
+def _befell(connection: Connection, platform: str) -> dict[tuple[str, Rate | Event], int]:
     """Returns when (ms) each rate's event first happened, by account and rate.
 
-    Under the rate None: the first delivery or failure of the account's notice.
+    Under INVITATION_DELIVERED: the first delivery or failure of the account's notice. Under
+    INVITATION_CANCELLED: the first cancellation.
     """
     events = tables.events
     first = func.min(events.c.decided_at)
@@ -221,17 +243,19 @@ def _befell(connection: Connection, platform: str) -> dict[tuple[str, Rate | Non
             events.c.platform == platform,
             events.c.mode == Mode.ENFORCE,
             events.c.cycle == 1,
-            events.c.event.in_((*_OF_EVENT, Event.INVITATION_DELIVERED)),
+            events.c.event.in_((*_OF_EVENT, *_RECEIPTS, Event.INVITATION_CANCELLED)),
         )
         .group_by(events.c.account, events.c.event)
     )
-    found: dict[tuple[str, Rate | None], int] = {}
+    found: dict[tuple[str, Rate | Event], int] = {}
     for account, event, at in connection.execute(statement):
-        rate = _OF_EVENT.get(event)
-        if rate is not None:
-            found[account, rate] = at
-        if rate is not Rate.DECLINED:
-            found[account, None] = min(at, found.get((account, None), at))
+        if event in _OF_EVENT:
+            found[account, _OF_EVENT[event]] = at
+        if event in _RECEIPTS:
+            earlier = found.get((account, Event.INVITATION_DELIVERED), at)
+            found[account, Event.INVITATION_DELIVERED] = min(at, earlier)
+        if event == Event.INVITATION_CANCELLED:
+            found[account, Event.INVITATION_CANCELLED] = at
     return found
 
 
@@ -257,3 +281,4 @@ _OF_EVENT: Mapping[str, Rate] = {
     Event.INVITATION_UNDELIVERABLE: Rate.UNDELIVERED,
     Event.CONSENT_DECLINED: Rate.DECLINED,
 }
+_RECEIPTS = (Event.INVITATION_DELIVERED, Event.INVITATION_UNDELIVERABLE)

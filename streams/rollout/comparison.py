@@ -5,6 +5,7 @@ A block is a fixed number of accounts of each group, which the test takes at onc
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from streams.rollout.cohorts import CohortChange, Cohorts, LetIn, Rate
@@ -16,10 +17,15 @@ MOST_IN_A_BLOCK = 4
 
 @dataclass(frozen=True, slots=True)
 class CohortGroup:
-    """How many accounts of a group are judged, and to how many of them it happened."""
+    """How many accounts of a group are judged, and to how many of them it happened.
+
+    `unheard`: how many are left out although their time is up, for no receipt came: nobody knows
+    whether their notice was delivered.
+    """
 
     accounts: int
     befell: int
+    unheard: int = 0
 
     @property
     def share(self) -> float | None:
@@ -58,7 +64,12 @@ class RateComparison:
             "rate": self.rate.value,
             "within_seconds": self.within // 1000,
             **{
-                name: {"accounts": it.accounts, "befell": it.befell, "share": it.share}
+                name: {
+                    "accounts": it.accounts,
+                    "befell": it.befell,
+                    "share": it.share,
+                    "unheard": it.unheard,
+                }
                 for name, it in (("before", self.before), ("new", self.new))
             },
             "evidence": round(self.evidence, 3),
@@ -89,11 +100,12 @@ def compared(
 ) -> RateComparison:
     """Compares one rate as of `as_of` (ms), over all phases that have both groups.
 
-    A block has accounts of one phase only. `within`: ms after the invitation.
+    A block has accounts of one phase only, of which it is known whether it happened. `within`: ms
+    after the invitation.
     """
     sizes = sizes_of(change)
     bet = Bet(sizes)
-    accounts, befell = [0, 0], [0, 0]
+    accounts, befell, unheard = [0, 0], [0, 0], [0, 0]
     blocks: list[tuple[int, str, int, int]] = []
     for phase, its in groups.items():
         if not (its.before and its.new):
@@ -101,12 +113,14 @@ def compared(
         blocks += _blocks(rate, phase, its, sizes, as_of, within)
         for at, group in enumerate((its.before, its.new)):
             ripe = [it for it in group if it.issued_at + within <= as_of]
-            accounts[at] += len(ripe)
-            befell[at] += sum(it.befell(rate, within) for it in ripe)
+            known = [it for it in ripe if it.known(rate, within)]
+            accounts[at] += len(known)
+            befell[at] += sum(it.befell(rate, within) for it in known)
+            unheard[at] += len(ripe) - len(known)
     # The blocks are ordered by time only: an order that depends on results would bias the test.
     for _, phase, old, young in sorted(blocks, key=lambda it: it[:2]):
         bet.take(phase, old, young)
-    before, new = (CohortGroup(*it) for it in zip(accounts, befell, strict=True))
+    before, new = (CohortGroup(*it) for it in zip(accounts, befell, unheard, strict=True))
     base = before.share or 0.0
     blocks_for = blocks_needed(base, sizes)
     return RateComparison(
@@ -144,14 +158,13 @@ def _blocks(
     """Yields the complete blocks: when (ms) the last account could be judged, phase, both counts.
 
     The first account of a group that cannot be judged yet ends them, so that a later look only adds
-    blocks at the end.
+    blocks at the end. An account of which nothing is known when its time is up is left out for
+    good.
     """
 
     def ripe(group: list[LetIn]) -> list[LetIn]:
-        for at, it in enumerate(group):
-            if it.issued_at + within > as_of:
-                return group[:at]
-        return group
+        judged = takewhile(lambda it: it.issued_at + within <= as_of, group)
+        return [it for it in judged if it.known(rate, within)]
 
     before, new = ripe(its.before), ripe(its.new)
     for at in range(min(len(before) // sizes.before, len(new) // sizes.new)):

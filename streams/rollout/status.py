@@ -18,22 +18,24 @@ from sqlalchemy import Connection
 from schemas.enums import Mode
 from streams.core.model.instants import rfc3339
 from streams.index.fresh import Fresh
+from streams.policies.scalars import format_duration
 from streams.rollout.cohorts import (
     WITHIN,
     CohortChange,
     Cohorts,
     CohortVersion,
+    LetIn,
     Rate,
     cohorts,
     last_change,
     versions,
 )
-from streams.rollout.comparison import RateComparison, compared
+from streams.rollout.comparison import RateComparison, compared, sizes_of
 from streams.rollout.sequential import ALARM, HIGHEST_BASE, LOWEST_BASE
 
 BEHIND = "the index is behind: what it does not have may be what matters"
-FEWEST_RECEIPTS = 0.5
-"""The least share of new accounts with a receipt; with fewer, the undelivered rate is not known."""
+MOST_SILENT = 0.05
+"""The greatest share of accounts without a receipt; with more, nobody knows how many bounced."""
 
 
 @unique
@@ -110,7 +112,7 @@ def _status(
     as_of = fresh.as_of or 0
     missing = [*_lacking(fresh, now, known, change), *_nobody(change, groups)]
     rates = [compared(rate, groups, change, as_of, within[rate]) for rate in Rate]
-    missing += _silent(groups, as_of, within[Rate.UNDELIVERED])
+    missing += _silent(groups, change, as_of, within[Rate.UNDELIVERED])
     higher = [_higher(it) for it in rates if it.higher]
     if missing or higher:
         return RolloutStatus(platform, change, RolloutVerdict.HOLD, higher + missing, rates)
@@ -169,15 +171,33 @@ def _nobody(change: CohortChange, groups: Mapping[str, Cohorts]) -> Iterable[str
             )
 
 
-def _silent(groups: Mapping[str, Cohorts], as_of: int, within: int) -> Iterable[str]:
-    """Yields a sentence if too few new accounts have a receipt of the notifier."""
-    ripe = [it for its in groups.values() for it in its.new if it.issued_at + within <= as_of]
-    heard = sum(it.receipt_at is not None for it in ripe)
-    if ripe and heard < FEWEST_RECEIPTS * len(ripe):
-        yield (
-            f"receipts are missing: of {len(ripe):,} new accounts {heard:,} have one; is the"
-            " notifier at work?"
+def _silent(
+    groups: Mapping[str, Cohorts], change: CohortChange, as_of: int, within: int
+) -> Iterable[str]:
+    """Yields a sentence for each group of which too many accounts have no receipt in time.
+
+    Of those before, only the first ones are asked for, as many as stand beside the new ones: an old
+    disturbance must not hold every later roll-out.
+    """
+    sizes = sizes_of(change)
+    before: list[LetIn] = []
+    new: list[LetIn] = []
+    for its in groups.values():
+        old, young = (
+            [it for it in group if it.issued_at + within <= as_of]
+            for group in (its.before, its.new)
         )
+        new += young
+        before += old[: ceil(len(young) / sizes.new) * sizes.before]
+    for whose, group in (("new accounts", new), ("accounts from before", before)):
+        silent = sum(it.silent(within) for it in group)
+        if silent > MOST_SILENT * len(group):
+            yield (
+                f"receipts are missing: of {len(group):,} {whose} {silent:,}"
+                f" ({percent(silent / len(group))}) have none {format_duration(within)} after the"
+                f" invitation, and more than {percent(MOST_SILENT)} is too many to know how many"
+                " bounced; is the notifier at work?"
+            )
 
 
 def _higher(it: RateComparison) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streams.backtest.answers import AnswerModel
+from streams.backtest.progress import Progress
 from streams.backtest.run import Asked, Backtest, run
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
@@ -84,7 +85,11 @@ class SaidWord(NamedTuple):
 
 
 def backtested(
-    tmp_path: Path, readings: Path, *policies: Policy, **asked: Any
+    tmp_path: Path,
+    readings: Path,
+    *policies: Policy,
+    progress: Progress | None = None,
+    **asked: Any,
 ) -> tuple[Backtest, list[SaidWord]]:
     """A backtest and everything that its core sent."""
     said: list[SaidWord] = []
@@ -94,6 +99,7 @@ def backtested(
     found = run(
         Asked(named, str(readings), **asked),
         tmp_path / "work",
+        progress,
         watch=lambda *one: said.append(SaidWord(*one)),
     )
     return found, said

@@ -72,13 +72,15 @@ async def bare(bootstrap: str) -> int:
 async def recorded(bootstrap: str) -> int:
     """Records the topic into a new cache."""
     from streams.backtest.cache import Cache, read_manifest
+    from streams.backtest.progress import silent
     from streams.backtest.recording import record
     from streams.operate.clients import consumer
+    from streams.processor import partitioner
 
     with tempfile.TemporaryDirectory() as name:
         async with consumer(Settings(kafka_bootstrap_servers=bootstrap)) as client:
             cache = Cache(Path(name) / "cache")
-            place = await record(client, FULL, TOPIC, cache, lambda what, done, total: None)
+            place = await record(client, FULL, TOPIC, cache, silent, partitioner=partitioner)
         return read_manifest(place / "manifest.json").rows
 
 

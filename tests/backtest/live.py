@@ -8,10 +8,12 @@ import msgspec
 
 from schemas.inputs import InputName
 from streams.backtest.cache import Cache
+from streams.backtest.progress import silent
 from streams.backtest.recording import record
 from streams.backtest.run import Asked, run
 from streams.operate.clients import consumer
 from streams.policies import load_policy
+from streams.processor import partitioner
 from streams.settings import Settings
 from tests.worker.harness import Estate
 
@@ -44,7 +46,7 @@ async def _recorded(estate: Estate, folder: Path) -> dict[str, Path]:
     async with consumer(settings) as client:
         return {
             name: await record(
-                client, estate.names.prefix + name, name, cache, lambda what, done, total: None
+                client, estate.names.prefix + name, name, cache, silent, partitioner=partitioner
             )
             for name in RECORDED
         }

@@ -26,6 +26,17 @@ FLOOR = 475_000
 _TEXT = "strftime({}, '%Y-%m-%dT%H:%M:%S.%gZ')"
 BIG = 200
 """One account in so many is big."""
+GATES = (
+    ("backtest, Parquet", "DuckDB's semi-join in order, Parquet", 2.5),
+    ("backtest, CSV.gz", "pyarrow's bare read, CSV.gz", 2.0),
+    (
+        "backtest, seven platforms, seven policies",
+        "backtest, seven platforms, one policy",
+        1.5,
+    ),
+    ("backtest, seven variants", "backtest, Parquet", 4.0),
+)
+"""Case, the case of the same round beside it, and how many times as long it may take."""
 
 
 def make(path: Path, rows: int, *, platforms: int = 1, big: int = BIG) -> None:
@@ -164,15 +175,34 @@ def measure(
             found[name].append(measured(*words))
             print(name, found[name][-1], flush=True)
         write(out, rows, cases, found)
+    for case, one in ratios(found).items():
+        by_clock, by_cpu = one["seconds"], one["cpu_seconds"]
+        print(f"{case} to {one['to']}, at most {one['most']}: {by_clock}, by CPU {by_cpu}")
+
+
+def ratios(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    """Each gate by the clock and by the processor: the median of the rounds' ratios, and these."""
+    table: dict[str, Any] = {}
+    for case, base, most in GATES:
+        if case in found and base in found:
+            table[case] = {"to": base, "most": most}
+            for what in ("seconds", "cpu_seconds"):
+                every = [
+                    round(one[what] / other[what], 2)
+                    for one, other in zip(found[case], found[base], strict=True)
+                ]
+                table[case][what] = {"median": median(every), "rounds": every}
+    return table
 
 
 def write(out: Path, rows: int, cases: Any, found: dict[str, list[dict[str, float]]]) -> None:
-    """Seconds of each round, median rate by CPU, largest resident size."""
+    """Seconds of each round, median rate by the clock and by CPU, largest resident size; ratios."""
     table = {
         name: {
             "rows": cases[name][0],
             "seconds": [it["seconds"] for it in every],
             "cpu_seconds": [it["cpu_seconds"] for it in every],
+            "rows_a_second": round(cases[name][0] / median(it["seconds"] for it in every)),
             "rows_a_cpu_second": round(cases[name][0] / median(it["cpu_seconds"] for it in every)),
             "rss_mb": max(it["rss_mb"] for it in every),
         }
@@ -180,7 +210,8 @@ def write(out: Path, rows: int, cases: Any, found: dict[str, list[dict[str, floa
     }
     load = round(os.getloadavg()[0], 1)
     settings = {"rows": rows, "big": f"1 in {BIG}", "cores": os.cpu_count(), "load_at_end": load}
-    out.write_text(json.dumps({"settings": settings, "cases": table}, indent=1) + "\n")
+    kept = {"settings": settings, "cases": table, "ratios": ratios(found)}
+    out.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from streams.backtest.answers import AnswerModel
-from streams.backtest.columns import among, connect, quoted
+from streams.backtest.columns import connect
+from streams.backtest.expressions import among, quoted
 from streams.core.model.policy import Guards, Phase
 from tests.backtest.given import (
     EXEMPT,

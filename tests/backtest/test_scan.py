@@ -1,16 +1,19 @@
 """What a scan counts, keeps and yields: each condition by which it passes over rows, in turn."""
 
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from streams.backtest import run, scan
+from streams.backtest.carried import Carried
 from streams.backtest.columns import connect
 from streams.backtest.lines import near_lines
 from streams.backtest.resting import AHEAD, RestingReading
-from streams.backtest.scan import Carried
 from tests.backtest.given import (
     FINANCE,
     ReadingRow,
@@ -80,6 +83,51 @@ def test_accounts_are_counted_exactly_where_that_is_said(tmp_path: Path) -> None
     assert (found.exact, found.accounts) == (True, 5_000)
 
 
+def counting(folder: Path, query: str | None = None) -> AbstractContextManager[Carried]:
+    """A block beside which the accounts of three rows are counted, or `query` is done."""
+
+    @contextmanager
+    def block() -> Iterator[Carried]:
+        rows = [ReadingRow(number, f"a{number}", 10) for number in range(3)]
+        asked = run.Asked([("p", policy())], str(parquet_file(folder / "r.parquet", rows)))
+        with closing(connect(folder)) as connection:
+            it = run._scan(asked, connection, folder)
+            found = it.carried()
+            assert (found.exact, found.accounts) == (False, 0)
+            it._uncounted = query or it._uncounted
+            with it.counting(found):
+                yield found
+
+    return block()
+
+
+def test_accounts_of_many_rows_are_counted_while_the_core_is_led(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "EXACT_ROWS", 0)
+    with counting(tmp_path) as found:
+        pass
+    assert found.accounts == 3
+
+
+def test_a_run_that_is_ended_ends_the_count_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "EXACT_ROWS", 0)
+    endless = "SELECT 'weibo', count(*) FROM range(1_000_000_000_000) AS numbers(i) WHERE i % 7 = 1"
+    began = time.monotonic()
+    with suppress(KeyboardInterrupt), counting(tmp_path, endless):
+        time.sleep(0.5)
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 20
+
+
+def test_a_count_that_fails_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "EXACT_ROWS", 0)
+    with pytest.raises(duckdb.Error, match="gone"), counting(tmp_path, "SELECT error('gone')"):
+        pass
+
+
 @pytest.mark.parametrize("rows", [0, 5_000_000])
 def test_all_accounts_are_kept_where_everybody_is_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
@@ -109,7 +157,7 @@ def test_of_many_rows_those_near_the_line_and_above_the_floor_are_looked_at(
             it = run._scan(asked, connection, tmp_path / f"{ratio}")
             found = it.carried()
             it.keep(found)
-            assert near_lines(connection, it.floors) == {PLATFORM: [(85, 1)]}
+            assert near_lines(connection, it.floors.line) == {PLATFORM: [(85, 1)]}
         kept[one.floor] = found.kept_accounts
     assert kept == {900: 0, 500: 2}
 
@@ -123,7 +171,8 @@ def test_what_lies_outside_the_span_is_no_input_and_moves_no_clock(tmp_path: Pat
     span = {"start": START + 3 * DAY, "end": START + 10 * DAY}
     found, inputs = scanned(tmp_path, path, **more, **span)
     assert (found.rows, found.sound, found.kept_rows) == (2, 2, 2)
-    assert [at // DAY for at, _, _ in inputs] == [3, 4, 4, 5]
+    # The label of day 1 is known as the span begins.
+    assert [at // DAY for at, _, _ in inputs] == [3, 3, 4, 4, 5]
     assert backtested(tmp_path, path, **more, **span)[0].now == START + 5 * DAY
     assert backtested(tmp_path, path, **more)[0].now == START + 40 * DAY
     del more["words"]

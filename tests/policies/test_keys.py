@@ -20,7 +20,8 @@ from streams.policies.faults import Findings
 from streams.policies.keys import UnknownKey, all_keys, find
 from streams.policies.reading import KEYS, OPTIONAL
 from streams.policies.warnings import warnings
-from tests.policies.given import HERE, SHIPPED, loaded
+from streams.settings_checks import variable
+from tests.policies.given import HERE, SHIPPED, loaded, written
 
 SCHEMAS = {
     name: Draft202012Validator(json.loads(text))
@@ -149,3 +150,37 @@ def test_check_prints_warnings_and_still_ends_well() -> None:
     done = CliRunner().invoke(program_of("policy"), ["policy", "check", str(SHIPPED)])
     assert done.exit_code == 0
     assert "warning: weibo: fields.labels: nobody is invited for what is not covered" in done.stdout
+
+
+def test_a_window_and_a_minimum_without_a_ratio_are_a_warning(tmp_path: Path) -> None:
+    enforce = ("\nmode: shadow", "\nmode: enforce")
+    (warning,) = warnings(loaded(tmp_path, enforce, (", undelivered_ratio: 0.2", "")))
+    assert warning.startswith("guards: a window and a minimum without any ratio guard nothing")
+
+
+@pytest.mark.parametrize(
+    ("key", "lines"),
+    [
+        ("phases.followers", ["weibo.yaml:8: 1000000", "weibo.yaml:9: 500000"]),
+        (
+            "phases.from",
+            [
+                "weibo.yaml:8: 2023-10-31T00:00:00+08:00",
+                "weibo.yaml:9: 2023-12-22T00:00:00+08:00",
+            ],
+        ),
+        ("approvals.actor", ["weibo.yaml:6: li.w", "weibo.yaml:6: zhao.m"]),
+        ("consequence.surfaces.level", ["weibo.yaml:16: limited", "weibo.yaml:16: off"]),
+        ("consequence.surfaces.mode", ["weibo.yaml:16: shadow"]),
+        ("phases.answer_by", []),
+    ],
+)
+def test_explain_says_the_value_of_each_element_of_a_list(
+    key: str, lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path)
+    monkeypatch.setenv(variable("policies"), str(tmp_path))
+    done = CliRunner().invoke(program_of("policy"), ["policy", "explain", key])
+    assert done.exit_code == 0
+    found = [it.strip() for it in done.stdout.splitlines() if "weibo.yaml:" in it]
+    assert found == lines

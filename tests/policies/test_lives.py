@@ -186,3 +186,38 @@ def test_a_value_counts_when_a_test_notices_its_change(tmp_path: Path) -> None:
     noticed = {it["change"]: it["noticed_by"] for it in json.loads(done.stdout)["values"]}
     assert noticed["stability.dwell +24 h"] == "invited"
     assert noticed["stability.cool_down +24 h"] is None
+
+
+def test_values_of_a_policy_that_covers_one_field_are_changed_too(tmp_path: Path) -> None:
+    """The only covered field has no other beside it to which its labels could be moved."""
+    path = suite_of(tmp_path, f"{INVITED}    events: [P1D invitation.issued over_line]")
+    one = GOOD.replace("[finance, law]", "[finance]").replace(", 法律: law", "")
+    (tmp_path / "weibo.yaml").write_text(one, encoding="utf-8")
+    done = CliRunner().invoke(
+        program_of("policy"), ["policy", "test", str(path), "--json", "--values"]
+    )
+    assert done.exit_code == 0, done.exception
+    noticed = {it["change"]: it["noticed_by"] for it in json.loads(done.stdout)["values"]}
+    assert noticed["fields.labels.财经 removed"] == "invited"
+    assert [it for it in noticed if it.startswith("fields.labels.财经")] == [
+        "fields.labels.财经 removed"
+    ]
+
+
+def test_values_of_a_policy_that_covers_no_field_are_changed_too(tmp_path: Path) -> None:
+    path = suite_of(tmp_path, f"{INVITED}    events: []")
+    none = GOOD.replace("[finance, law]", "[]")
+    (tmp_path / "weibo.yaml").write_text(none, encoding="utf-8")
+    noticed = {it.change: it.noticed_by for it in run_mutants([read_suite(path)], only="fields")}
+    assert noticed["fields.covered with finance"] == "invited"
+
+
+def test_values_of_two_files_of_one_platform_stand_side_by_side(tmp_path: Path) -> None:
+    suites = []
+    wanted = {"one": "events: [P1D invitation.issued over_line]", "two": "never: [consent.granted]"}
+    for name, words in wanted.items():
+        (tmp_path / name).mkdir()
+        test = f"{INVITED}    {words}"
+        suites.append(read_suite(suite_of(tmp_path / name, test)))
+    dwell = [it for it in run_mutants(suites) if it.change == "stability.dwell +1 s"]
+    assert [it.noticed_by for it in dwell] == ["invited", None]

@@ -1,6 +1,7 @@
 """`byline policy diff`: the verdict on two policies, and the account that shows it."""
 
 import json
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from time import process_time
@@ -8,13 +9,16 @@ from time import process_time
 import pytest
 from typer.testing import CliRunner
 
+from schemas.enums import Field
 from streams.cli.program import program_of
-from streams.core.model.policy import Policy
+from streams.core.model.policy import Phase, Policy
 from streams.lives.account import led_again
+from streams.lives.regions import representatives
 from streams.lives.telling import in_words, markdown, text
 from streams.lives.unled import Question
-from streams.lives.verdict import CaseVerdict, compare, differences
+from streams.lives.verdict import CaseVerdict, Searched, compare, differences
 from streams.policies import load_policies
+from tests.core.given import DAY, START, policy
 from tests.policies.given import SHIPPED, loaded, written
 from tests.policies.pairs import family, judge_family
 
@@ -22,7 +26,7 @@ POLICY = program_of("policy")
 INVITED, RESTRICTED, TIME = Question
 ENFORCE = ("\nmode: shadow", "\nmode: enforce")
 GUARDS = ("guards: {window: PT1H, minimum: 50, undelivered_ratio: 0.2}", "")
-SAME, STRICTER, MILDER, NEITHER = CaseVerdict
+SAME, STRICTER, MILDER, NEITHER, OPEN = CaseVerdict
 
 CHANGES = [
     ("P14D", "P13D", {RESTRICTED: STRICTER, TIME: STRICTER}),
@@ -170,3 +174,88 @@ def test_the_command_writes_text_json_and_markdown(tmp_path: Path) -> None:
         program_of("policy"), ["policy", "diff", str(a), str(b), "--format", "markdown"]
     ).stdout
     assert page.startswith("### weibo 3 → weibo 3")
+
+
+def many_phases(count: int, *, days_apart: int = 40, first: int = 0) -> tuple[Phase, ...]:
+    """Phases one after the other, each with a lower line."""
+    return tuple(
+        Phase(
+            f"phase-{it}", 1000 * (count - it), START + (first + it * days_apart) * DAY, None, None
+        )
+        for it in range(count)
+    )
+
+
+def test_a_search_that_is_cut_short_never_says_equivalent() -> None:
+    """A cap alone differs: no account shows it, and not every region is tried."""
+    a = policy(phases=many_phases(2))
+    b = replace(a, throttles_per_hour=a.throttles_per_hour + 1)
+    whole, cut = compare(a, b), compare(a, b, most=40)
+    assert [it.verdict for it in whole] == [SAME, STRICTER, SAME]
+    assert [it.verdict for it in cut] == [OPEN, OPEN, OPEN]
+    assert all(it.searched.whole for it in whole)
+    assert {it.searched for it in cut} == {Searched(40, whole[0].searched.regions)}
+    told = list(text(cut))
+    assert told[1] == "  no difference was found; whether there is one is not known"
+    assert "  stricter for some; whether it is milder for others is not known" in told
+    assert any(it.startswith("searched: 40 accounts of the ") for it in told)
+    assert not any(it.startswith("searched") for it in text(whole))
+    assert any(it.startswith("* searched: 40 accounts") for it in markdown("a", [], cut))
+
+
+def test_what_a_search_that_is_cut_short_has_found_holds() -> None:
+    a = policy(phases=many_phases(4))
+    b = replace(a, labels={"财经": Field.FINANCE, "法学": Field.LAW})
+    a = replace(a, labels={"财经": Field.FINANCE, "法律": Field.LAW})
+    invited = compare(a, b, most=200)[0]
+    assert not invited.searched.whole
+    assert invited.verdict is NEITHER
+    assert invited.stricter is not None
+    assert invited.milder is not None
+
+
+def test_accounts_of_a_search_that_is_cut_short_are_of_every_kind() -> None:
+    a, b = policy(phases=many_phases(10)), policy(phases=many_phases(10, first=7))
+    accounts, regions = representatives(a, b, 2_000)
+    assert len(set(accounts)) == 2_000 < regions
+    assert accounts == representatives(a, b, 2_000).accounts
+    assert {it.followers for it in accounts} == set(a.lines)
+    assert {(it.falls_to is None, it.heard_once, it.lifted, it.answer) for it in accounts} >= {
+        (True, False, False, "silent"),
+        (True, False, False, "declined"),
+        (False, False, False, "silent"),
+        (False, False, False, "declined"),
+    }
+
+
+def test_a_comparison_tells_how_far_it_is() -> None:
+    a = policy(phases=many_phases(3))
+    told: list[tuple[int, int]] = []
+    compare(a, replace(a, rollout_percent=50), most=120, tell=lambda *it: told.append(it))
+    assert told == [(0, 120), (50, 120), (100, 120)]
+
+
+def test_the_command_says_how_many_accounts_it_tried(tmp_path: Path) -> None:
+    a = written(tmp_path)
+    (tmp_path / "new").mkdir()
+    b = written(tmp_path / "new", ("2000}", "1999}"))
+    words = ["policy", "diff", str(a), str(b), "--accounts", "10"]
+    answer = json.loads(CliRunner().invoke(POLICY, [*words, "--json"]).stdout)
+    assert {it["verdict"] for it in answer["verdicts"]} == {"not shown"}
+    assert answer["verdicts"][0]["searched"]["accounts"] == 10
+    assert answer["verdicts"][0]["searched"]["regions"] > 10
+    assert "searched: 10 accounts of the " in CliRunner().invoke(POLICY, words).stdout
+    assert CliRunner().invoke(POLICY, [*words[:-1], "0"]).exit_code == 2
+
+
+def test_the_command_shows_its_progress_on_a_terminal_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new").mkdir()
+    a, b = written(tmp_path), written(tmp_path / "new", ("2000}", "1999}"))
+    words = ["policy", "diff", str(a), str(b), "--accounts", "60", "--json"]
+    assert CliRunner().invoke(POLICY, words).stderr == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = CliRunner().invoke(POLICY, words)
+    assert "accounts compared" in shown.stderr
+    assert json.loads(shown.stdout)["verdicts"]

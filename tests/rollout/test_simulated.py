@@ -109,3 +109,29 @@ def test_blocks_are_made_without_a_look_at_what_befell_anybody() -> None:
         looks = (compared(Rate.DECLINED, groups, change, at, 1) for at in range(50, 60, 2))
         alarms += any(it.higher for it in looks)
     assert alarms <= FEW / 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("silent", [(0.04, 0.04), (0.04, 0.01), (0.01, 0.04), (0.4, 0.02)])
+def test_missing_receipts_of_either_side_give_no_false_alarm(silent: tuple[float, float]) -> None:
+    """One in ten notices bounces on both sides; of some nothing is heard, oftener on one side."""
+    chance, alarms = random.Random(SEED), 0
+    change = CohortChange(
+        "weibo", CohortVersion(1, 10, "enforce", 0, 0), CohortVersion(2, 20, "enforce", 50, 1)
+    )
+
+    def group(start: int, share: float) -> list[LetIn]:
+        found = []
+        for number in range(300):
+            at = start + number // 40
+            bounced = {Rate.UNDELIVERED: at} if chance.random() < 0.1 else {}
+            heard = chance.random() >= share
+            found.append(LetIn(f"u{number}", at, at if heard else None, bounced if heard else {}))
+        return found
+
+    for _ in range(FEW):
+        groups = {"": Cohorts(group(0, silent[0]), group(50, silent[1]))}
+        found = compared(Rate.UNDELIVERED, groups, change, 60, 1)
+        assert found.before.accounts + found.before.unheard == 300
+        alarms += found.higher
+    assert alarms <= FEW / 40

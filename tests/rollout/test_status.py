@@ -17,7 +17,7 @@ from streams.index.database import FILE_NAME, reading
 from streams.index.fresh import Fresh
 from streams.rollout.cohorts import CohortChange, Cohorts, CohortVersion, LetIn, Rate
 from streams.rollout.comparison import compared
-from streams.rollout.status import RolloutStatus, RolloutVerdict, _lacking, status
+from streams.rollout.status import RolloutStatus, RolloutVerdict, _lacking, _silent, status
 from streams.settings_checks import variable
 from tests.cli.conftest import Byline
 from tests.core.given import DAY, PLATFORM, START, policy
@@ -159,6 +159,68 @@ def test_what_is_missing_means_hold(what: str, says: str, tmp_path: Path) -> Non
     assert any(it.startswith(says) for it in found.why), found.why
 
 
+def test_new_ones_without_a_receipt_hold_and_are_never_taken_for_delivered(tmp_path: Path) -> None:
+    played = lived(150, 150, THIRD, THIRD._replace(silent=0.45))
+    found = asked(indexed(tmp_path, played), played)
+    assert found.verdict is RolloutVerdict.HOLD
+    assert [it.partition(": of")[0] for it in found.why] == ["receipts are missing"]
+    undelivered = found.rates[0]
+    assert undelivered.new.accounts + undelivered.new.unheard == 150
+    assert 25 < undelivered.new.unheard < 68, (
+        "some of the silent answer, and an answer stands for one"
+    )
+    assert undelivered.before.unheard == 0
+    share = undelivered.new.share
+    assert share is not None
+    assert share > 22 / 150, "of those of whom something was heard, not of all"
+
+
+def test_those_before_without_a_receipt_hold_too(tmp_path: Path) -> None:
+    played = lived(20, 20, PlayedRates(0, 0, 0, silent=0.5), PlayedRates(0, 0, 0))
+    found = asked(indexed(tmp_path, played), played)
+    assert found.verdict is RolloutVerdict.HOLD
+    assert "20 accounts from before" in found.why[0]
+
+
+RAISE = CohortChange(
+    PLATFORM, CohortVersion(1, 10, "enforce", 0, 0), CohortVersion(2, 20, "enforce", 0, 1)
+)
+
+
+def heard(count: int, *receipts: int | None, cancelled: int | None = None) -> list[LetIn]:
+    """So many accounts with these receipts in turn."""
+    return [
+        LetIn(f"weibo:u{at}", 0, receipts[at % len(receipts)], {}, cancelled) for at in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("new", "holds"),
+    [
+        (heard(20, 1), False),
+        ([*heard(95, 1), *heard(5, None)], False),
+        ([*heard(94, 1), *heard(6, None)], True),
+        ([*heard(94, 1), *heard(6, 3 * DAY + 1)], True),
+        ([*heard(94, 1), *heard(6, None, cancelled=DAY)], False),
+        ([*heard(94, 1), *heard(6, None, cancelled=4 * DAY)], True),
+        (heard(1, None), True),
+    ],
+)
+def test_a_receipt_has_to_come_in_time_unless_the_invitation_was_cancelled(
+    new: list[LetIn], holds: bool
+) -> None:
+    said = list(_silent({"p": Cohorts(heard(100, 1), new)}, RAISE, 3 * DAY, 3 * DAY))
+    assert len(said) == holds
+    assert list(_silent({"p": Cohorts(heard(100, 1), new)}, RAISE, 3 * DAY - 1, 3 * DAY)) == []
+
+
+def test_an_old_disturbance_of_the_notifier_holds_no_later_roll_out() -> None:
+    """Of those before, only as many are asked for as stand beside the new ones."""
+    before = [*heard(50, 1), *heard(500, None)]
+    assert list(_silent({"p": Cohorts(before, heard(50, 1))}, RAISE, 3 * DAY, 3 * DAY)) == []
+    assert list(_silent({"p": Cohorts(before, heard(60, 1))}, RAISE, 3 * DAY, 3 * DAY)) != []
+
+
 def test_a_phase_with_nobody_from_before_holds(tmp_path: Path) -> None:
     played = Played(FIRST)
     old = ids(10, 0, 9)
@@ -185,12 +247,9 @@ def test_phases_are_never_mixed() -> None:
         Cohorts(group(400, 0.05), group(40, 0.05)),
         Cohorts(group(40, 0.5), group(400, 0.5)),
     )
-    change = CohortChange(
-        PLATFORM, CohortVersion(1, 10, "enforce", 0, 0), CohortVersion(2, 20, "enforce", 0, 1)
-    )
 
     def alarm(groups: dict[str, Cohorts]) -> bool:
-        return compared(Rate.UNDELIVERED, groups, change, 3 * DAY, 3 * DAY).higher
+        return compared(Rate.UNDELIVERED, groups, RAISE, 3 * DAY, 3 * DAY).higher
 
     assert not alarm({"common": common, "rare": rare})
     mixed = Cohorts([*rare.before, *common.before], [*common.new, *rare.new])
@@ -208,11 +267,13 @@ def test_another_version_compares_by_the_version_and_the_raise_can_be_asked_for(
     newest = asked(engine, played)
     assert newest.change is not None
     assert (newest.change.after.version, newest.change.raised) == (3, False)
-    assert {(it.before.accounts, it.new.accounts) for it in newest.rates} == {(40, 7)}
+    undelivered, *others = newest.rates
+    assert {(it.before.accounts, it.new.accounts) for it in others} == {(40, 7)}
+    assert (undelivered.new.accounts, undelivered.new.unheard) == (0, 7), "no receipt came"
     raised = asked(engine, played, raise_only=True)
     assert raised.change is not None
     assert (raised.change.after.version, raised.change.raised) == (2, True)
-    (before, new) = next((it.before.accounts, it.new.accounts) for it in raised.rates)
+    (before, new) = next((it.before.accounts, it.new.accounts) for it in raised.rates[1:])
     late = [it for it in ids(7, 0, 19, "w") if bucket(PLATFORM, it) < 10]
     assert 0 < len(late) < 7
     assert (before, new) == (20 + len(late), 27 - len(late))
