@@ -38,7 +38,9 @@ def end(text: str) -> str:
 def whole(text: str) -> str:
     """Returns the SQL expression of a text as a whole number; NULL: it is none, as `12.5`."""
     number = f"try_cast({text} AS BIGINT)"
-    return f"CASE WHEN {number} = try_cast({text} AS DOUBLE) THEN {number} END"
+    # Of numbers like 0x1F, which pyarrow reads as well, DuckDB makes no DOUBLE.
+    exact = f"coalesce(try_cast({text} AS DOUBLE), {number})"
+    return f"CASE WHEN {number} = {exact} THEN {number} END"
 
 
 def milliseconds(column: str, kind: str) -> str:

@@ -148,7 +148,7 @@ import sys, time
 from pathlib import Path
 from streams.backtest.cache import Cache
 
-with Cache(Path(sys.argv[1])).held("byline backtest p.yaml --readings kafka"):
+with Cache(Path(sys.argv[1])).held("byline backtest weibo.yaml --readings kafka"):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -177,7 +177,7 @@ def test_a_cache_in_use_is_neither_cleared_nor_too_old_and_a_kill_gives_it_back(
     with _held_elsewhere(_folder(tmp_path)) as other:
         refused = byline("backtest", "cache", "clear")
         assert refused.code == 2
-        said = f"`byline backtest p.yaml --readings kafka` (process {other.pid}) uses the cache"
+        said = f"`byline backtest weibo.yaml --readings kafka` (process {other.pid}) uses the cache"
         assert said in refused.err
         assert "run this again when that has ended" in refused.err
         _plain_run(byline, tmp_path)
