@@ -20,12 +20,12 @@ from streams.backtest.tally import Tally
 from streams.cli.backtest_source import (
     CACHE,
     interruptible,
-    progress,
     recorded,
     say_cache,
     work_folder,
 )
 from streams.cli.output import echo, echo_error, echo_json
+from streams.cli.progress_bar import progress
 from streams.cli.times import time_of
 from streams.core.model.policy import Policy
 from streams.operate.errors import UsageError

@@ -1,4 +1,4 @@
-"""Records Kafka's topics into a cache for a backtest; progress bar and Ctrl-C of long commands."""
+"""Records Kafka's topics into a cache for a backtest; Ctrl-C of long commands."""
 
 import asyncio
 import shlex
@@ -10,9 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.inputs import InputName
 from streams.backtest.cache import MANIFEST, Cache, Manifest, read_manifest
@@ -181,27 +178,3 @@ def interruptible() -> Iterator[Callable[[], None]]:
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def progress() -> Iterator[Tell]:
-    """Shows progress, rate and remaining time on a terminal; nothing in a file or a pipe.
-
-    Yields a function that takes what is being done, how much is done, and how much there is.
-    """
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda what, done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
-    rate = TextColumn("{task.fields[rate]}")
-    with Progress(*columns, rate, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, rate="")
-        began: dict[str, float] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            seconds = time.monotonic() - began.setdefault(what, time.monotonic())
-            rate = f"{done / seconds:,.0f} rows/s" if done and seconds > 0 else ""
-            bar.update(task, description=what, completed=done, total=total or None, rate=rate)
-
-        yield tell

@@ -1,10 +1,8 @@
 """`byline policy diff`: prints what changes between two policies, with accounts as examples."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +11,7 @@ import typer
 from streams.cli.output import AsJson, echo, echo_json, settings
 from streams.lives.regions import MOST_ACCOUNTS
 from streams.lives.telling import markdown, text
-from streams.lives.verdict import NOT_JUDGED, Tell, as_plain, compare
+from streams.lives.verdict import NOT_JUDGED, as_plain, compare
 from streams.operate.policy_diff import diff as differences
 from streams.operate.policy_diff import needs_rescan
 from streams.policies import load_policy
@@ -54,8 +52,12 @@ def diff(
     before = load_policy(a, require_approvals=chosen.require_approvals)
     after = load_policy(b, require_approvals=chosen.require_approvals)
     found = differences(before, replace(after, platform=before.platform))
-    with _progress() as tell:
-        answers = compare(before, after, most=accounts, tell=tell)
+    # The bar takes as long to load as a small comparison.
+    from streams.cli.progress_bar import progress
+
+    with progress("accounts") as tell:
+        told = partial(tell, "accounts compared")
+        answers = compare(before, after, most=accounts, tell=told)
     if as_json:
         echo_json(
             {
@@ -79,33 +81,3 @@ def diff(
     echo("")
     for line in text(answers):
         echo(line)
-
-
-@contextmanager
-def _progress() -> Iterator[Tell]:
-    """Shows on a terminal how far the comparison is; nothing in a file or a pipe."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    columns = (TextColumn("accounts compared"), BarColumn(20), MofNCompleteColumn())
-    speed = TextColumn("{task.fields[rate]}")
-    with Progress(*columns, speed, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, rate="")
-        began = time.monotonic()
-
-        def tell(done: int, total: int) -> None:
-            seconds = time.monotonic() - began
-            rate = f"{done / seconds:,.0f}/s" if done else ""
-            bar.update(task, completed=done, total=total, rate=rate)
-
-        yield tell

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from schemas.enums import ACCOUNT_ID_PATTERN, PLATFORM_PATTERN
-from streams.cli.backtest_source import progress
 from streams.cli.output import AsJson, echo, echo_error, echo_json, echo_table, settings
+from streams.cli.progress_bar import progress
 from streams.cli.source import now_ms
 from streams.operate.audit.reading import MissingTopicsError
 from streams.operate.errors import UsageError

@@ -75,6 +75,12 @@ def parquet_file(path: Path, rows: Sequence[ReadingRow]) -> Path:
     return path
 
 
+def label(account: str, at: int, **more: Any) -> dict[str, Any]:
+    """A label as JSON, `at` milliseconds after START."""
+    said = {"platform": PLATFORM, "account_id": account, "category": FINANCE}
+    return said | {"observed_at": rfc3339(START + at)} | more
+
+
 class SaidWord(NamedTuple):
     """An output: which policy's, topic, key, value."""
 

@@ -20,6 +20,7 @@ from tests.backtest.given import (
     backtested,
     csv_file,
     json_file,
+    label,
     parquet_file,
     policy,
     rising,
@@ -47,11 +48,6 @@ def scanned(folder: Path, readings: Path, **asked: Any) -> tuple[Carried, list[Y
             for at, _, one in given
         ]
     return found, inputs
-
-
-def _label(account: str, at: int, **more: Any) -> dict[str, Any]:
-    said = {"platform": PLATFORM, "account_id": account, "category": FINANCE}
-    return said | {"observed_at": rfc3339(START + at)} | more
 
 
 def test_an_account_whose_id_is_no_id_is_not_kept(tmp_path: Path) -> None:
@@ -165,7 +161,7 @@ def test_of_many_rows_those_near_the_line_and_above_the_floor_are_looked_at(
 def test_what_lies_outside_the_span_is_no_input_and_moves_no_clock(tmp_path: Path) -> None:
     rows = [ReadingRow(at * DAY, "a1", 1500, label="") for at in (0, 3, 5, 20)]
     path = parquet_file(tmp_path / "r.parquet", rows)
-    labels = json_file(tmp_path / "l.jsonl", [_label("a1", at * DAY) for at in (1, 4, 30)])
+    labels = json_file(tmp_path / "l.jsonl", [label("a1", at * DAY) for at in (1, 4, 30)])
     said = [_word(number, at * DAY, "a1", "hold") for number, at in enumerate((2, 4, 40))]
     more = {"labels": str(labels), "words": str(json_file(tmp_path / "w.jsonl", said))}
     span = {"start": START + 3 * DAY, "end": START + 10 * DAY}
@@ -181,7 +177,7 @@ def test_what_lies_outside_the_span_is_no_input_and_moves_no_clock(tmp_path: Pat
 
 def test_a_label_of_nobody_who_matters_and_one_without_a_time_are_no_input(tmp_path: Path) -> None:
     rows = [ReadingRow(0, "a1", 1500, label=""), ReadingRow(0, "low", 10, label="")]
-    labels = [_label("a1", HOUR), _label("low", 50 * DAY), _label("a1", 0, observed_at="soon")]
+    labels = [label("a1", HOUR), label("low", 50 * DAY), label("a1", 0, observed_at="soon")]
     more = {"labels": str(json_file(tmp_path / "l.jsonl", labels))}
     path = parquet_file(tmp_path / "r.parquet", rows)
     _, inputs = scanned(tmp_path, path, **more)
@@ -200,7 +196,7 @@ def test_a_label_that_stays_is_no_input_and_one_that_goes_is_a_tombstone(tmp_pat
         if isinstance(it, tuple) and it[0] == "category-changes"
     ]
     assert changed == [(0, False), (2, True), (4, False)]
-    gone = [_label("a1", 0), _label("a1", 2 * DAY, category="")]
+    gone = [label("a1", 0), label("a1", 2 * DAY, category="")]
     plain = parquet_file(tmp_path / "p.parquet", [row._replace(label="") for row in rows])
     stated = {"labels": str(json_file(tmp_path / "l.jsonl", gone))}
     for file, more in ((path, {}), (plain, stated)):
@@ -240,7 +236,7 @@ def test_a_row_without_a_platform_is_counted_among_those_left_out(tmp_path: Path
 
 def test_of_one_instant_answers_come_first_then_labels_then_readings(tmp_path: Path) -> None:
     words = json_file(tmp_path / "w.jsonl", [_word(0, 0, "a1", "exempted")])
-    labels = json_file(tmp_path / "l.jsonl", [_label("a1", 0)])
+    labels = json_file(tmp_path / "l.jsonl", [label("a1", 0)])
     rows = [ReadingRow(0, "a1", 1500, label="")]
     path = parquet_file(tmp_path / "r.parquet", rows)
     _, inputs = scanned(tmp_path, path, words=str(words), labels=str(labels))

@@ -22,6 +22,7 @@ from tests.backtest.given import (
     backtested,
     csv_file,
     json_file,
+    label,
     parquet_file,
     policy,
     rising,
@@ -39,12 +40,6 @@ def reading(number: int, account: str = "low", followers: Any = 5, **more: Any) 
     at = rfc3339(START + number * 1000)
     base = {"observed_at": at, "platform": PLATFORM, "account_id": account, "followers": followers}
     return base | more
-
-
-def label(account: str, at: int, **more: Any) -> dict[str, Any]:
-    """A label as JSON."""
-    said = {"platform": PLATFORM, "account_id": account, "category": FINANCE}
-    return said | {"observed_at": rfc3339(START + at)} | more
 
 
 def table(path: Path, columns: Iterable[str], *rows: Iterable[Any]) -> Path:
