@@ -41,7 +41,7 @@ class Refusing:
     """Refuses the records of one partition for the reasons for which a worker does."""
 
     def __init__(self, name: InputName, partition: int, partition_of: Partitioner) -> None:
-        self._name = name
+        self._name, self._partition, self._partition_of = name, partition, partition_of
         self._platforms: dict[str, int] = {}
         self._checker = Checker(partition, partition_of, self._platforms, require_approvals=False)
         self._horizon = Horizon(_EVER)
@@ -73,10 +73,10 @@ class Refusing:
             return False
         for platform in {it.platform for it in values}:
             self._know(platform)
-        pairs = list(zip(records, values, strict=True))
-        # These checks fit labels as well as readings; they pass over the partition.
-        return self._checker.good_readings(_EVER, pairs) and all(
-            map(self._checker.is_here, {record.key for record in records})
+        # That passes over the partition.
+        here, home = self._partition, self._partition_of
+        return self._checker.all_good(_EVER, records, values, True) and all(
+            home(key) == here for key in {record.key for record in records}
         )
 
     def _checked(self, record: Any, value: Any) -> Any:

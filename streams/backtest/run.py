@@ -344,10 +344,20 @@ def _lead(lanes: list[Lane], scan: Scan, carried: Carried, tell: Progress) -> No
         of_platform.setdefault(lane.tally.policy.platform, []).append(lane)
     total, done = carried.kept_rows, 0
     for inputs in scan.inputs():
-        for platform, own in of_platform.items():
-            mine = [one for one in inputs if one[1] == platform]
-            for lane in own:
+        for platform, mine in _by_platform(inputs):
+            for lane in of_platform.get(platform, ()):
                 lane.read(mine)
-        done += sum(isinstance(one, RestingReading) for _, _, one in inputs)
+        # Labels and words are few, and are counted with the readings.
+        done = min(done + len(inputs), total)
         tell("leads the core through the rows", done, total)
     tell("leads the core through the rows", total, total)
+
+
+def _by_platform(inputs: Iterable[ScannedInput]) -> Iterable[tuple[str, list[ScannedInput]]]:
+    found: dict[str, list[ScannedInput]] = {}
+    for one in inputs:
+        own = found.get(one[1])
+        if own is None:
+            own = found[one[1]] = []
+        own.append(one)
+    return found.items()

@@ -115,7 +115,7 @@ class Checker:
             labels: list[DecodedCategoryChange] = decode_batch("category-changes", records)
         except NOT_AT_ONCE:
             return None
-        return labels if self._all_good(now, records, labels, False) else None
+        return labels if self.all_good(now, records, labels, False) else None
 
     def good_readings(
         self, now: int, pairs: Sequence[tuple[InputRecord, DecodedFollowerCount | Refusal]]
@@ -124,9 +124,9 @@ class Checker:
         readings = [reading for _, reading in pairs]
         if not readings or Refusal in set(map(type, readings)):
             return False
-        return self._all_good(now, [record for record, _ in pairs], readings, True)  # type: ignore[arg-type]
+        return self.all_good(now, [record for record, _ in pairs], readings, True)  # type: ignore[arg-type]
 
-    def _all_good(
+    def all_good(
         self,
         now: int,
         records: Records,
