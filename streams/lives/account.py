@@ -22,6 +22,7 @@ Answer = Literal["silent", "declined"]
 NEVER = float("inf")
 _NOT_EVENTS = frozenset({"decisions", "dead-letters", "switches"})
 MOST_LOOKS = 500
+"""How often a life's timers may wake it; a life that goes on is cut there."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -60,6 +61,7 @@ class Fate(NamedTuple):
     `enforced_at`, `invited_at`: the first invitation in enforce, and in any mode. `again_after`:
     from the end of a lifted first cycle to the next invitation. `time`: by mode, from delivery to
     deadline. `restricted`: by surface, its first restriction. `events`: all that were published.
+    `cut`: after MOST_LOOKS it was not followed to its end.
     """
 
     enforced_at: float
@@ -68,6 +70,7 @@ class Fate(NamedTuple):
     time: dict[str, float]
     restricted: dict[str, LifeRestriction]
     events: tuple[dict[str, Any], ...]
+    cut: bool = False
 
 
 class Put(NamedTuple):
@@ -81,8 +84,8 @@ class Put(NamedTuple):
 def fate(policy: Policy, account: ImaginedAccount, until: int) -> tuple[Fate, list[Put]]:
     """Runs the account until an instant (ms). Returns its fate and the inputs that it was given."""
     life = _Life(policy, account)
-    life.run(until)
-    return read_fate(life.events, account), life.inputs
+    cut = not life.run(until)
+    return read_fate(life.events, account)._replace(cut=cut), life.inputs
 
 
 def led_again(policy: Policy, account: ImaginedAccount, inputs: Sequence[Put], until: int) -> Fate:
@@ -124,7 +127,8 @@ class _Life:
             self._read_at = self.partition.now
             self._say("follower-counts", "observed_at", followers=self._followers)
 
-    def run(self, until: int) -> None:
+    def run(self, until: int) -> bool:
+        """Runs the life until an instant (ms). Returns whether it was followed so far."""
         partition, account = self.partition, self._account
         self._say("category-changes", "observed_at", category=account.label)
         self._read()
@@ -133,7 +137,7 @@ class _Life:
             due = partition.due()
             wake = min((it for it in (due, self._recovers_at) if it is not None), default=None)
             if wake is None or wake > until:
-                return
+                return True
             partition.until(wake, inclusive=False)
             partition.now = max(partition.now, wake)
             if self._recovers_at is not None and self._recovers_at <= partition.now:
@@ -142,6 +146,7 @@ class _Life:
             elif not account.heard_once:
                 self._read()
             self._go_on()
+        return False
 
     def _go_on(self) -> None:
         """Runs the timers that are due now, and gives the inputs that follow from their events."""

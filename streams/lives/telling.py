@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from streams.core.model.instants import rfc3339
-from streams.lives.account import Fate, ImaginedAccount
+from streams.lives.account import MOST_LOOKS, Fate, ImaginedAccount
 from streams.lives.unled import MILDER, STRICTER, Question
 from streams.lives.verdict import NOT_JUDGED, Answered, CaseVerdict, Example
 from streams.policies.scalars import format_duration
@@ -100,13 +100,17 @@ def _left_open(answer: Answered) -> Iterator[str]:
 
 def _searched(answers: Sequence[Answered]) -> Iterator[str]:
     """Yields how far the search went, if a verdict is left open by that."""
-    cut = [it.searched for it in answers if it.verdict is CaseVerdict.NOT_SHOWN]
-    if cut:
-        tried, regions = cut[0]
+    left = [it.searched for it in answers if it.verdict is CaseVerdict.NOT_SHOWN]
+    if not left:
+        return
+    tried, regions, cut = left[0]
+    if tried < regions:
         yield (
             f"searched: {tried:,} accounts of the {regions:,} that stand for all;"
             f" `byline policy diff --accounts {regions}` tries every one"
         )
+    if cut:
+        yield f"{cut:,} lives were followed only to the {MOST_LOOKS}th time that a timer woke them"
 
 
 def _examples(answer: Answered) -> Iterator[tuple[str, Example]]:

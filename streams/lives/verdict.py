@@ -5,8 +5,9 @@ for how long), and how long they have to answer. The core is run under both poli
 accounts, one of every region (regions.py). What no account alone shows is judged by the values of
 the policies (unled.py). What restricts nobody is not judged; `NOT_JUDGED` names it.
 
-If there are too many regions, only some of the accounts are tried. What they show holds; what they
-do not show is not known, and the verdict says so.
+If there are too many regions, only some of the accounts are tried, and a very long life is not
+followed to its end. What they show holds; what they do not show is not known, and the verdict says
+so.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +32,8 @@ from streams.lives.unled import MILDER, STRICTER, WITHOUT_EFFECT, Question, Reas
 class CaseVerdict(StrEnum):
     """How the second policy compares with the first.
 
-    NOT_SHOWN: not every region was tried, and what was tried leaves more than one of the others.
+    NOT_SHOWN: not every region was tried to its end, and what was tried leaves more than one of the
+    others.
     """
 
     EQUIVALENT = "equivalent"
@@ -72,15 +74,19 @@ class Example:
 
 
 class Searched(NamedTuple):
-    """How many accounts may be tried, of how many that stand for all: one of each region."""
+    """How many accounts may be tried, of how many that stand for all: one of each region.
+
+    `cut`: how many of the lives under either policy were not followed to their end.
+    """
 
     accounts: int
     regions: int
+    cut: int = 0
 
     @property
     def whole(self) -> bool:
-        """Whether there is an account of every region."""
-        return self.accounts >= self.regions
+        """Whether there is an account of every region, followed to its end."""
+        return self.accounts >= self.regions and not self.cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ def compare_led(
     if a.canonical == b.canonical:
         return [_answered(question, found, Searched(0, 0)) for question in Question]
     accounts, regions = representatives(a, b, most)
+    cut = 0
     for number, account in enumerate(accounts):
         if tell is not None and number % TOLD_EVERY == 0:
             tell(number, len(accounts))
@@ -144,6 +151,7 @@ def compare_led(
         until = horizon(a, b, account)
         one, one_inputs = fates(a, account, until)
         other, other_inputs = fates(b, account, until)
+        cut += one.cut + other.cut
         for question, directions in differences(one, other):
             for direction in directions:
                 known = found.get((question, direction))
@@ -156,7 +164,7 @@ def compare_led(
                     found[question, direction] = Example(
                         account, tuple(one_inputs), tuple(other_inputs), one, other, until
                     )
-    searched = Searched(len(accounts), regions)
+    searched = Searched(len(accounts), regions, cut)
     return [_answered(question, found, searched) for question in Question]
 
 

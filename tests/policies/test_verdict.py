@@ -203,6 +203,20 @@ def test_a_search_that_is_cut_short_never_says_equivalent() -> None:
     assert any(it.startswith("* searched: 40 accounts") for it in markdown("a", [], cut))
 
 
+def test_a_life_that_is_cut_short_leaves_the_verdict_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = policy()
+    b = replace(a, throttles_per_hour=a.throttles_per_hour + 1)
+    monkeypatch.setattr("streams.lives.account.MOST_LOOKS", 2)
+    answers = compare(a, b)
+    assert [it.verdict for it in answers] == [OPEN, OPEN, OPEN]
+    searched = answers[0].searched
+    assert searched.accounts == searched.regions
+    assert searched.cut > 0
+    told = list(text(answers))
+    assert any(it.startswith(f"{searched.cut:,} lives were followed only") for it in told)
+    assert not any(it.startswith("searched") for it in told)
+
+
 def test_what_a_search_that_is_cut_short_has_found_holds() -> None:
     a = policy(phases=many_phases(4))
     b = replace(a, labels={"财经": Field.FINANCE, "法学": Field.LAW})
