@@ -151,11 +151,7 @@ class Scan:
         for platform, number, count in rows:
             found.sound += count
             found.days.setdefault(platform, {})[number] = count
-        if rows:
-            numbers = [number for _, number, _ in rows]
-            found.first = self._outermost("min", (None, (min(numbers) + 1) * DAY))
-            # DuckDB's division rounds towards zero, so a day before 1970 may be the one after it.
-            found.last = self._outermost("max", ((max(numbers) - 1) * DAY, None))
+        self._first_and_last(found)
         # A row without a readable time may be of the span.
         there = f"FROM readings WHERE ({self._sound_within} OR entered_raw IS NULL)"
         ((found.rows,),) = self._connection.execute(f"SELECT count(*) {there}").fetchall()
@@ -165,6 +161,18 @@ class Scan:
                 f" AND {self._usable} IS NOT TRUE GROUP BY ALL"
             )
             found.refused = Counter(dict(wrong.fetchall()))
+
+    def _first_and_last(self, found: Carried, but: str = "") -> None:
+        """Notes when the first and the last usable row entered. `but`: a join that leaves out rows.
+
+        DuckDB passes over whole blocks of other days. An extreme of each group costs more.
+        """
+        days = [number for counts in found.days.values() for number in counts]
+        found.first = found.last = None
+        if days:
+            found.first = self._outermost("min", (None, (min(days) + 1) * DAY), but)
+            # DuckDB's division rounds towards zero, so a day before 1970 may be the one after it.
+            found.last = self._outermost("max", ((max(days) - 1) * DAY, None), but)
 
     def _refuse_ids(self, found: Carried) -> None:
         """Takes accounts whose id no worker accepts out of `highest`, with their rows in `found`.
@@ -176,9 +184,10 @@ class Scan:
         ((count,),) = self._connection.execute(f"SELECT count(*) FROM ({odd})").fetchall()
         if not count:
             return
+        joined = f"JOIN ({odd}) USING (platform, account_id)"
         rows = self._connection.execute(
             f"SELECT platform, {day(self._kind)} AS day, count(*) FROM readings"
-            f" SEMI JOIN ({odd}) USING (platform, account_id) WHERE {self.sound()} GROUP BY ALL"
+            f" SEMI {joined} WHERE {self.sound()} GROUP BY ALL"
         ).fetchall()
         for platform, number, count in rows:
             found.sound -= count
@@ -188,16 +197,14 @@ class Scan:
             if not days[number]:
                 del days[number]
         found.days = {name: days for name, days in found.days.items() if days}
+        self._first_and_last(found, f"ANTI {joined}")
         self._connection.execute(f"DELETE FROM highest WHERE NOT {good}")
 
-    def _outermost(self, which: str, span: tuple[int | None, int | None]) -> int:
-        """Returns the first or last entry (ms) of the usable rows; `span` leaves out other days.
-
-        DuckDB passes over whole blocks of other days. An extreme of each group costs more.
-        """
+    def _outermost(self, which: str, span: tuple[int | None, int | None], but: str) -> int:
+        """Returns the first or last entry (ms) of the usable rows; `span` leaves out other days."""
         outermost = milliseconds(f"{which}(entered_raw)", self._kind)
         ((found,),) = self._connection.execute(
-            f"SELECT {outermost} FROM readings WHERE {self.sound()}"
+            f"SELECT {outermost} FROM readings {but} WHERE {self.sound()}"
             f" AND {within('entered_raw', self._kind, span)}"
         ).fetchall()
         return int(found)

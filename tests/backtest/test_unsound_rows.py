@@ -128,11 +128,13 @@ def test_accounts_whose_id_no_worker_accepts_are_counted_and_in_no_table(
 ) -> None:
     monkeypatch.setattr("streams.backtest.scan.EXACT_ROWS", rows)
     given = [*rising("a1", days=2), *rising("用户1", days=1), *rising("x" * 65, days=1)]
+    given += [ReadingRow(at * DAY, "用户1", 5) for at in (-3, 9)]
     readings = parquet_file(tmp_path / "r.parquet", sorted(given))
     plain = report(backtested(tmp_path, readings)[0])
     found = plain["carried"]
-    assert found["left_out"] == {"bad_id": 10}
-    assert (found["rows"], found["readings"]) == (19, 9)
+    assert found["left_out"] == {"bad_id": 12}
+    assert (found["rows"], found["readings"]) == (21, 9)
+    assert (found["first"], found["last"]) == (rfc3339(START), rfc3339(START + 2 * DAY))
     assert sum(n for _, n in found["days"][PLATFORM]) == 9
     assert plain["policies"][0]["near_the_line"]["percent_and_accounts"] == [[120, 1]]
     if rows:
