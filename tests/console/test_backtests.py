@@ -104,6 +104,7 @@ def test_the_accounts_that_change_are_for_who_may_see_accounts_and_the_look_is_w
     assert {it["account_id"] for it in told["against"]["changes"]} == {"a3"}
     for it in told["against"]["changes"]:
         assert f'href="/accounts/weibo%3A{it["account_id"]}"' in shown
+        assert f"<td>{ {'enforce': 'live', 'shadow': 'shadow'}[it['mode']] }</td>" in shown
     assert "weibo:a3" not in viewer.get(f"{LIST}/{name}/accounts?under=p1").text
     assert written(ground)[-1][:2] == ("viewer", f"console {LIST}/{{report}}/accounts")
     alone = put(ground, "alone.json", made(tmp_path, 1_000))
