@@ -35,7 +35,7 @@ EACH = 300
 IN_THE_NEXT = WireFault("released late", "late", 10.0, after_answers=1, between=True, to="Produce")
 
 
-class Said(NamedTuple):
+class RerouteSaid(NamedTuple):
     """How a command ended."""
 
     code: int
@@ -97,7 +97,7 @@ def inputs(settings: Settings) -> list[str]:
     return [names_of(settings).input(name) for name in ("follower-counts", "consent-answers")]
 
 
-async def reroute(settings: Settings, bootstrap: str, *words: str) -> Said:
+async def reroute(settings: Settings, bootstrap: str, *words: str) -> RerouteSaid:
     """The command as a process of its own."""
     chosen = settings.model_copy(update={"kafka_bootstrap_servers": bootstrap})
     fields = ("kafka_bootstrap_servers", "topic_prefix", "application_id", "partitions")
@@ -111,7 +111,7 @@ async def reroute(settings: Settings, bootstrap: str, *words: str) -> Said:
     )
     out, err = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode is not None
-    return Said(process.returncode, out.decode(), err.decode())
+    return RerouteSaid(process.returncode, out.decode(), err.decode())
 
 
 def moved(settings: Settings) -> Counter[bytes]:
@@ -152,7 +152,7 @@ def test_given_a_command_that_was_overtaken_then_it_moves_nothing_a_second_time(
 ) -> None:
     """Its positions are those after its producer began, so another command's are in them."""
 
-    async def both() -> tuple[Said, Said]:
+    async def both() -> tuple[RerouteSaid, RerouteSaid]:
         late = WireFault("held", "", 12.0)
         async with Proxy(
             kafka.proxy_port, kafka.listener_port, Script({("InitProducerId", 1): late})
@@ -179,7 +179,7 @@ def test_given_a_command_that_was_overtaken_then_it_moves_nothing_a_second_time(
 def test_given_no_answer_then_the_command_ends_and_the_next_one_moves_the_rest(
     kafka: Proxied, grown: Settings, api: str, fault: WireFault
 ) -> None:
-    async def twice() -> tuple[Said, Said, list[str]]:
+    async def twice() -> tuple[RerouteSaid, RerouteSaid, list[str]]:
         async with Proxy(kafka.proxy_port, kafka.listener_port, Script({(api, 2): fault})) as proxy:
             first = await reroute(grown, kafka.bootstrap, "--yes")
             second = await reroute(grown, kafka.bootstrap, "--yes")
