@@ -1,23 +1,28 @@
 """Implements `byline cluster`: uses the engine's tools on Byline's topics."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from schemas.topics import CHANGELOGS, INPUTS, TopicNames
 from streams.engine import acceptance
 from streams.engine.acceptance import AcceptedChange, ReadFrom
 from streams.engine.checkpoint import Checkpoint
 from streams.engine.config import EngineConfig
+from streams.engine.fencing import held, refuse_members
 from streams.engine.processor import ProcessorSpec
 from streams.instance import Instance
-from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, View
+from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, View, view_topics
+from streams.operate.acl import upkeeping
 from streams.operate.clients import admin_client
+from streams.operate.deletion import delete, refuse_no_deletion
 from streams.operate.errors import NoRightError, UsageError
-from streams.operate.role_rights import refuse_lacking_on
+from streams.operate.role_rights import refuse_lacking, refuse_lacking_on
 from streams.processor import spec_of
 from streams.settings import Settings
 from streams.worker_config import engine_config
@@ -73,11 +78,11 @@ def _topics(
             continue
         known = {p.ids[name] for p in checkpoints.values() if name in p.ids} - {topic.id}
         if known and topic.id:
-            command = f"`byline cluster accept {name}={topic.id}`"
+            command = f"byline cluster accept {name}={topic.id}"
             restored = (
-                f"`byline cluster rebuild`; if it holds all that it held, {command} --read on"
+                f"`byline cluster rebuild`; if it holds all that it held, `{command} --read on`"
             )
-            way_out = restored if name in logs else command
+            way_out = restored if name in logs else f"`{command}`"
             yield UpkeepFinding(name, f"made anew, its id was {', '.join(sorted(known))}", way_out)
     built = {checkpoint.partitions for checkpoint in checkpoints.values()}
     in_use = settings.partitions
@@ -87,7 +92,7 @@ def _topics(
             (number, *_) = sorted(built)
             words = f"{count} partitions, the state was built with {number}"
             yield UpkeepFinding(
-                name, words, f"set BYLINE_PARTITIONS={number}, then `… cluster reroute`"
+                name, words, f"set BYLINE_PARTITIONS={number}, then `byline cluster reroute`"
             )
 
 
@@ -131,17 +136,29 @@ async def accept(
 
     Raises:
         StopWorker: it is not possible, or workers run (engine/acceptance.py).
+        NoRightError: a right is missing.
     """
     config, spec = offline(settings)
+    operations = ("Read", "Write") if yes else ("Read",)
+    await refuse_lacking(settings, upkeeping(settings, *operations, topics=CHANGELOGS[:1]))
     async with admin_client(settings) as client:
-        if yes:
-            await acceptance.refuse_members(
-                client, settings.application_id, settings.session_timeout_seconds
-            )
-        changes = await acceptance.plan(client, config, spec, wanted, reading)
-    if yes:
-        await acceptance.write(config, spec, changes)
-    return changes
+        if not yes:
+            return await acceptance.plan(client, config, spec, wanted, reading)
+        with group_named(config):
+            return await acceptance.accept(client, config, spec, wanted, reading)
+
+
+@contextmanager
+def group_named(config: EngineConfig) -> Iterator[None]:
+    """Names the right that is missing if the workers' group may not be described.
+
+    Raises:
+        NoRightError: it may not.
+    """
+    try:
+        yield
+    except GroupAuthorizationFailedError as error:
+        raise NoRightError(f"no right to Describe the group {config.application_id}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,33 +179,46 @@ async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
     Raises:
         StopWorker: its workers run.
         UsageError: it is the id of these settings, or has no changelogs.
+        NotDeletedError: Kafka does not delete all of them.
+        NoRightError: a right is missing.
     """
     if other == settings.application_id:
         raise UsageError(f"{other} is the application id of these settings: nobody retires himself")
-    config, spec = offline(settings.model_copy(update={"application_id": other}))
+    others = settings.model_copy(update={"application_id": other})
+    config, spec = offline(others)
     names = TopicNames(settings.topic_prefix, other)
     async with admin_client(settings) as client:
         there = set(await client.list_topics())
         logs = [names.of(topic) for topic in CHANGELOGS if names.of(topic) in there]
         if not logs:
             raise UsageError(f"{other} has no changelogs here: there is nothing to retire")
-        await acceptance.refuse_members(client, other, settings.session_timeout_seconds)
+        await refuse_lacking_on(client._client, logs, ("Read",))
+        if yes:
+            await refuse_lacking(others, upkeeping(others, "Write", topics=()))
+            await refuse_no_deletion(client, logs)
+        with group_named(config):
+            await refuse_members(client, other, config.session_timeout_seconds)
         offsets = await _offsets(client, config, logs)
         read = sum(
             sum(checkpoint.next.values())
             for checkpoint in (await acceptance.read_checkpoints(config, spec)).values()
         )
         if yes:
-            await client.delete_topics(logs)
+            count = max((await _counts(client, logs)).values())
+            async with held(config, range(count)):
+                with group_named(config):
+                    await refuse_members(client, other, config.session_timeout_seconds)
+                await delete(client, logs)
     return Retired(tuple(logs), offsets, read)
 
 
+async def _counts(client: AIOKafkaAdminClient, logs: list[str]) -> dict[str, int]:
+    view = await view_topics(client._client, logs)
+    return {name: topic.partitions for name, topic in view.topics.items()}
+
+
 async def _offsets(client: AIOKafkaAdminClient, config: EngineConfig, logs: list[str]) -> int:
-    described = await client.describe_topics(logs)
-    places = [
-        TopicPartition(topic["topic"], part["partition"])
-        for topic in described
-        for part in topic["partitions"]
-    ]
+    counts = await _counts(client, logs)
+    places = [TopicPartition(log, number) for log in logs for number in range(counts[log])]
     bounds = await acceptance.bounds_of(config, places)
     return sum(end - begin for begin, end in bounds.values())

@@ -90,7 +90,9 @@ SIDE_BY_SIDE = (
 """Files of theirs that measure no time, or allow for a machine that others use too."""
 
 
-ON_GUARDED = tuple(f"cli/test_{it}.py" for it in ("acl", "each_right", "faults", "rights"))
+ON_GUARDED = tuple(
+    f"cli/test_{it}.py" for it in ("acl", "each_right", "faults", "rights", "upkeeper")
+)
 """Files that are handed out as one, so that one broker with TLS and ACLs is started for all."""
 
 

@@ -13,10 +13,10 @@ from typing import Annotated
 import typer
 
 from streams import rebuild as rebuilding
+from streams import reroute as rerouting
 from streams import upkeep
 from streams.cli.output import AsJson, echo, echo_json, echo_table, settings
 from streams.engine.acceptance import AcceptedChange, ReadFrom
-from streams.operate import reroute as strays
 from streams.operate.errors import UsageError
 
 app = typer.Typer(
@@ -103,22 +103,28 @@ def reroute(yes: Yes = False, as_json: AsJson = False) -> None:
     record is moved once. Exit 1 if records are left to be moved.
     """
     chosen = settings()
-    found = asyncio.run(strays.strays(chosen))
-    moved = asyncio.run(strays.move(chosen, found)) if yes else {}
+    if yes:
+        done = asyncio.run(rerouting.move(chosen))
+    else:
+        done = rerouting.Rerouted(asyncio.run(rerouting.strays(chosen)))
     if as_json:
-        echo_json({"moved": dict(moved), "found": [asdict(it) | {"left": it.left} for it in found]})
-    elif not found:
+        found = [asdict(it) | {"left": it.left} for it in done.found]
+        echo_json({"moved": done.moved, "found": found, "unreadable": done.unreadable})
+    elif not done.found:
         echo("nothing lies in partitions that are not in use")
     elif yes:
-        for topic, count in moved.items():
+        for topic, count in done.moved.items():
             echo(f"{topic}: {count} records moved")
+        for place in done.unreadable:
+            echo(f"{place}: left there, since nobody can read this batch")
         echo("start the workers again: adverse events wait until then")
     else:
         echo_table(
-            ("topic", "partition", "offsets"), ((it.topic, it.partition, it.left) for it in found)
+            ("topic", "partition", "offsets"),
+            ((it.topic, it.partition, it.left) for it in done.found),
         )
         echo("nothing is moved; --yes moves it")
-    raise typer.Exit(1 if found and not yes else 0)
+    raise typer.Exit(1 if done.found and not yes else 0)
 
 
 @app.command()

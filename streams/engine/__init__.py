@@ -19,6 +19,7 @@ Design: DESIGN.md. The modules, in the order of imports; each imports only modul
     broadcast         the topic that every partition reads whole
     high_watermarks   the ends of the inputs, for timers
     acceptance        accepts topics that were deleted and created again
+    fencing           no worker writes while a command changes the state
     recovery          restores state from the changelogs
     observer          what the engine reports
     cluster_watch     checks that the cluster is the one of the start

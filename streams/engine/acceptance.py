@@ -1,36 +1,30 @@
 """Accepts topics that were deleted and created again: writes their new ids into the checkpoints.
 
-Workers must be stopped. The checkpoint of each partition is written with the new topic ids, in a
-transaction of its own, with the partition's transactional id, which fences other producers. A
-command that was interrupted can be repeated: it does the rest. Repeated again, it does nothing.
+Workers must be stopped. The producers of all partitions are started first, which fences a worker
+that runs unseen (fencing.py), and only then the checkpoints are read. Each is written with the new
+topic ids in a transaction of its own. A command that was interrupted can be repeated: it does the
+rest. Repeated again, it does nothing.
 """
 
-import asyncio
-import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint, encode_checkpoint
-from streams.engine.config import REBALANCE_TIMEOUT_SECONDS, EngineConfig
+from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, since_when
+from streams.engine.fencing import held, in_one_transaction, refuse_members, told
 from streams.engine.notes import read_notes
 from streams.engine.preflight import changelogs, needed_topics
 from streams.engine.processor import ProcessorSpec
 from streams.engine.producer import TransactionalProducer
 from streams.engine.recovery import plain_consumer
-from streams.kafka.requests.groups import MembersRequest
 from streams.kafka.requests.metadata import View, view_topics
 from streams.stop_worker import ExitCode, StopWorker
-
-MARGIN_SECONDS = 2.0
-STABLE = "Stable"
-"""The state of a group in which each member has its partitions."""
 
 
 class ReadFrom(StrEnum):
@@ -59,39 +53,6 @@ class AcceptedChange:
     next_before: int | None
     next_after: int | None
     unread: int
-
-
-async def refuse_members(client: AIOKafkaAdminClient, group: str, session_seconds: float) -> None:
-    """Waits until the group has no members; a running worker would overwrite the checkpoints.
-
-    A worker that just ended stays in the group for one session time. If it ended while the group
-    shared out its partitions, that begins when the group has waited in vain for it.
-
-    Raises:
-        StopWorker: the group still has members after `session_seconds` and a margin.
-    """
-    began = seen = time.monotonic()
-    while True:
-        state, members = await _members(client, group)
-        if not members:
-            return
-        now = time.monotonic()
-        if state != STABLE and now < began + REBALANCE_TIMEOUT_SECONDS:
-            seen = now
-        if now > seen + session_seconds + MARGIN_SECONDS:
-            raise StopWorker(
-                f"workers of {group} run: {', '.join(members)}. Stop them first", ExitCode.PERSON
-            )
-        await asyncio.sleep(0.5)
-
-
-async def _members(client: AIOKafkaAdminClient, group: str) -> tuple[str, list[str]]:
-    """Returns the state of the group (STABLE, or what leads there) and its members."""
-    node = await client.find_coordinator(group)
-    answer = await client._client.send(node, MembersRequest(group))
-    members = [member for one in answer.groups for member in one[5]]
-    state = next((str(one[2]) for one in answer.groups), "")
-    return state, sorted(str(member[1] or member[0]) for member in members)
 
 
 async def read_checkpoints(
@@ -255,23 +216,53 @@ async def bounds_of(
     return {tp: (begins[tp], ends[tp]) for tp in places}
 
 
-async def write(
-    config: EngineConfig, spec: ProcessorSpec, changes: Iterable[AcceptedChange]
-) -> int:
-    """Writes the changes, partition by partition. Returns the number of partitions."""
+async def accept(
+    client: AIOKafkaAdminClient,
+    config: EngineConfig,
+    spec: ProcessorSpec,
+    wanted: Mapping[str, str],
+    reading: ReadFrom,
+) -> list[AcceptedChange]:
+    """Makes the changes of `plan`, and returns them.
+
+    Raises:
+        StopWorker: as `plan`; workers run; or not all partitions were written.
+    """
+    await refuse_members(client, config.application_id, config.session_timeout_seconds)
+    if not await plan(client, config, spec, wanted, reading):
+        return []
+    changelog = config.changelog(spec.stores[0].name)
+    count = (await look(client, config, spec)).topics[changelog].partitions
+    async with held(config, range(count)) as producers:
+        await refuse_members(client, config.application_id, config.session_timeout_seconds)
+        # What was planned before may not be true any more: a worker may have written until now.
+        changes = await plan(client, config, spec, wanted, reading)
+        await _write(config, spec, changes, producers)
+    return changes
+
+
+async def _write(
+    config: EngineConfig,
+    spec: ProcessorSpec,
+    changes: Iterable[AcceptedChange],
+    producers: Mapping[int, TransactionalProducer],
+) -> None:
+    """Writes the changes, partition by partition."""
     by_partition: dict[int, list[AcceptedChange]] = {}
     for change in changes:
         by_partition.setdefault(change.partition, []).append(change)
+    checkpoints = await read_checkpoints(config, spec)
+    left = list(by_partition)
     for number, own in by_partition.items():
-        producer = TransactionalProducer(config, number)
-        await producer.start()
-        try:
-            # Read after the producer's start: no other producer can write it any more.
-            checkpoint = (await read_checkpoints(config, spec))[number]
-            await put_checkpoint(producer, config, spec, number, _with(checkpoint, own))
-        finally:
-            await producer.stop()
-    return len(by_partition)
+        with told(
+            f"accepted for {len(by_partition) - len(left)} of {len(by_partition)} partitions, not "
+            f"for {', '.join(map(str, left))}. Stop the workers and run this again: it does the "
+            "rest"
+        ):
+            await put_checkpoint(
+                producers[number], config, spec, number, _with(checkpoints[number], own)
+            )
+        left.remove(number)
 
 
 def _with(checkpoint: Checkpoint, changes: Iterable[AcceptedChange]) -> Checkpoint:
@@ -287,12 +278,14 @@ def _with(checkpoint: Checkpoint, changes: Iterable[AcceptedChange]) -> Checkpoi
 
 
 async def put_checkpoint(
-    producer: Any, config: EngineConfig, spec: ProcessorSpec, number: int, checkpoint: Checkpoint
+    producer: TransactionalProducer,
+    config: EngineConfig,
+    spec: ProcessorSpec,
+    number: int,
+    checkpoint: Checkpoint,
 ) -> None:
     """Writes a partition's checkpoint in a transaction of its own."""
     changelog = config.changelog(spec.stores[0].name)
-    await producer.begin_transaction()
-    await producer.send_and_wait(
-        changelog, encode_checkpoint(checkpoint), CHECKPOINT_KEY, partition=number
+    await in_one_transaction(
+        producer, changelog, number, [(CHECKPOINT_KEY, encode_checkpoint(checkpoint))]
     )
-    await producer.commit_transaction()

@@ -1,12 +1,12 @@
-"""The transactional producer that sends refused records again.
+"""The transactional producer of commands that send records again: refused ones, and stray ones.
 
 All redrives of an application use one transactional id, so a new one fences an older one. Its start
 (InitProducerId) ends an open transaction of the older one. So what is read after the start shows
-which letters are settled.
+which letters are settled. `byline cluster reroute` has an id of its own, and does the same.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
@@ -32,14 +32,14 @@ def transactional_id(settings: Settings) -> str:
     return f"{settings.application_id}-redrive"
 
 
-class RedriveProducer(AIOKafkaProducer):  # type: ignore[misc]
+class OnceProducer(AIOKafkaProducer):  # type: ignore[misc]
     """aiokafka's producer with the sender of the worker (engine/sender.py)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, name: str) -> None:
         super().__init__(
             **kafka_client_kwargs(settings),
-            client_id=transactional_id(settings),
-            transactional_id=transactional_id(settings),
+            client_id=name,
+            transactional_id=name,
             transaction_timeout_ms=TRANSACTION_MS,
             acks="all",
         )
@@ -47,37 +47,62 @@ class RedriveProducer(AIOKafkaProducer):  # type: ignore[misc]
         self._txn_manager.__class__ = Manager
 
 
+class RedriveProducer(OnceProducer):
+    """The producer of redrives."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, transactional_id(settings))
+
+
 class OutcomeUnknownError(OperateError):
     """It is unknown whether the last transaction was committed; the next start resolves it."""
 
 
 class TakenOverError(OutcomeUnknownError):
-    """Another order on dead letters began meanwhile; Kafka lets the newer one go on alone."""
+    """Another such command began meanwhile; Kafka lets the newer one go on alone."""
 
 
 @asynccontextmanager
 async def redrive_producer(settings: Settings) -> AsyncIterator[RedriveProducer]:
+    """Starts the producer of redrives, and stops it at the end. Raises what `_started` raises."""
+    client = RedriveProducer(settings)
+    async with _started(settings, client, "redriver"):
+        yield client
+
+
+@asynccontextmanager
+async def once_producer(settings: Settings, name: str, role: str) -> AsyncIterator[OnceProducer]:
+    """Starts a producer with this transactional id, and stops it at the end.
+
+    `role`: who has the right to it. Raises what `_started` raises.
+    """
+    client = OnceProducer(settings, name)
+    async with _started(settings, client, role):
+        yield client
+
+
+@asynccontextmanager
+async def _started(settings: Settings, client: OnceProducer, role: str) -> AsyncIterator[None]:
     """Starts a producer, and stops it at the end.
 
     Raises:
         KafkaAbsentError: no broker answers, or it gives no transactional id.
         NoRightError: this principal may not use the transactional id.
     """
-    client = RedriveProducer(settings)
+    name = client._txn_manager.transactional_id
     try:
         await asyncio.wait_for(client.start(), CONNECT_TIMEOUT_SECONDS + STEP_SECONDS)
     except (KafkaError, TimeoutError, OSError) as error:
         await client.stop()
         if isinstance(error, TransactionalIdAuthorizationFailed):
-            words = f"no right to Write the transactional id {transactional_id(settings)}"
-            raise NoRightError(words) from error
+            raise NoRightError(f"no right to Write the transactional id {name}") from error
         raise KafkaAbsentError(
             f"Kafka at {settings.kafka_bootstrap_servers} gives no transactional id"
-            f" {transactional_id(settings)} ({error!r}): does it answer, and may this principal"
-            " use that id (`byline topics acl`, role redriver)?"
+            f" {name} ({error!r}): does it answer, and may this principal"
+            f" use that id (`byline topics acl`, role {role})?"
         ) from error
     try:
-        yield client
+        yield
     finally:
         await asyncio.wait({asyncio.ensure_future(client.stop())}, timeout=STEP_SECONDS)
 
@@ -101,16 +126,31 @@ async def in_transaction(
         await asyncio.gather(*sent)
         await client.commit_transaction()
 
+    await outcome_told(
+        run(),
+        taken_over="another order on dead letters was begun at the same moment, and one goes at a"
+        " time: do it again, it goes on with what is not settled",
+        goes_on="it goes on with what is not settled. If another redrive runs, it has taken over",
+    )
+
+
+async def outcome_told(
+    transaction: Coroutine[None, None, None], taken_over: str, goes_on: str
+) -> None:
+    """Runs a transaction; an error says what became of it, and what to do.
+
+    `taken_over`: said if another producer has the transactional id. `goes_on`: what a repeat does.
+
+    Raises:
+        TakenOverError: another producer has it.
+        OutcomeUnknownError: it is unknown whether the transaction was committed.
+    """
     try:
-        await asyncio.wait_for(run(), STEP_SECONDS)
+        await asyncio.wait_for(transaction, STEP_SECONDS)
     except (ProducerFenced, InvalidProducerEpoch) as error:
-        raise TakenOverError(
-            "another order on dead letters was begun at the same moment, and one goes at a time:"
-            " do it again, it goes on with what is not settled"
-        ) from error
+        raise TakenOverError(taken_over) from error
     except (KafkaError, NoAnswer, TimeoutError, AssertionError) as error:
         raise OutcomeUnknownError(
             f"the last transaction did not end as it should ({type(error).__name__}: {error}). It"
-            " was committed whole or not at all: run the command again, it goes on with what is"
-            " not settled. If another redrive runs, it has taken over"
+            f" was committed whole or not at all: run the command again, {goes_on}"
         ) from error

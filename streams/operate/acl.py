@@ -5,8 +5,8 @@ implies DescribeConfigs, Write to any topic implies IdempotentWrite (since Kafka
 """
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from schemas.inputs import InputName
@@ -19,6 +19,7 @@ from schemas.topics import (
     POLICIES,
     THROTTLE_ACKS,
     TOPICS,
+    Topic,
 )
 from streams.operate.topics import names_of
 from streams.settings import Settings
@@ -91,6 +92,7 @@ def permissions(settings: Settings) -> list[Permission]:
         *_redriver(settings),
         *_console(settings),
         *_administrator(settings),
+        *_upkeeper(settings),
     ]
 
 
@@ -191,3 +193,46 @@ def _administrator(settings: Settings) -> Iterator[Permission]:
     operations = ("Create", "Describe", "AlterConfigs")
     for prefix in (settings.topic_prefix, f"{settings.application_id}-"):
         yield Permission("administrator", "topic", prefix, operations, prefixed=True)
+
+
+def _upkeeper(settings: Settings) -> Iterator[Permission]:
+    """Yields the permissions for `byline cluster`: check, accept, reroute, rebuild, retire.
+
+    It moves stray records between the partitions of an input, proves state by the decision log,
+    says by the events what is lost, and deletes and fills the changelogs. Read of the group is to
+    commit its offsets. To retire another application id it needs what is printed under that one.
+    """
+    names = names_of(settings)
+    for topic in INPUTS:
+        yield Permission("upkeeper", "topic", names.of(topic), ("Read", "Write"))
+    for topic in OUTPUTS:
+        shadow = topic.name.startswith("shadow.")
+        operation = "Describe" if shadow else "Read"
+        yield Permission("upkeeper", "topic", names.of(topic), (operation,))
+    for topic in (DECISIONS, POLICIES):
+        yield Permission("upkeeper", "topic", names.of(topic), ("Read",))
+    yield Permission("upkeeper", "topic", names.of(DEAD_LETTERS), ("Describe",))
+    for topic in CHANGELOGS:
+        operations = ("Read", "Write", "Create", "Delete")
+        yield Permission("upkeeper", "topic", names.of(topic), operations)
+    yield Permission("upkeeper", "group", settings.application_id, ("Read",))
+    fence = f"{settings.application_id}-"
+    yield Permission("upkeeper", "transactional-id", fence, ("Write",), prefixed=True)
+
+
+def upkeeping(settings: Settings, *operations: str, topics: Iterable[Topic]) -> list[Permission]:
+    """Returns those of the upkeeper's permissions that a command asks for before it begins.
+
+    `operations`: on these topics, as far as the role has them. If Write is among them, also those
+    on the group and the transactional ids.
+    """
+    names = names_of(settings)
+    wanted = {names.of(topic) for topic in topics}
+    found = []
+    for it in _upkeeper(settings):
+        own = tuple(operation for operation in it.operations if operation in operations)
+        if it.kind != "topic":
+            found += [it] if "Write" in operations else []
+        elif own and it.name in wanted:
+            found.append(replace(it, operations=own))
+    return found

@@ -5,7 +5,6 @@ The lag is given in records, and as the time since when the first unread record 
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
@@ -16,6 +15,7 @@ from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     NotCoordinatorForGroupError,
+    for_code,
 )
 
 from schemas.topics import INPUTS
@@ -23,7 +23,7 @@ from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.requests.metadata import view_topics
 from streams.kafka.rights import in_words, missing_rights
 from streams.operate.clients import admin_client, consumer
-from streams.operate.errors import NoRightError
+from streams.operate.errors import KafkaAbsentError, NoRightError
 from streams.operate.topics import names_of
 from streams.settings import Settings
 
@@ -102,13 +102,28 @@ async def _described(admin: AIOKafkaAdminClient, group: str) -> list[Any]:
     """Returns the coordinator's description of the group.
 
     The first request on a fresh cluster makes Kafka create the topic of groups; until then no
-    coordinator is available, so it is asked again.
+    coordinator is available, so it is asked again. An answer with an error has no members, and says
+    nothing of the workers.
+
+    Raises:
+        KafkaAbsentError: no coordinator answers for the group.
+        KafkaError: the answer is another error.
     """
-    for _ in range(COORDINATOR_TRIES - 1):
-        with suppress(*COORDINATOR_MOVES):
-            return list(await admin.describe_consumer_groups([group]))
+    for _ in range(COORDINATOR_TRIES):
+        try:
+            answers = list(await admin.describe_consumer_groups([group]))
+            for code in (it[0] for answer in answers for it in answer.groups):
+                if code:
+                    raise for_code(code)(group)
+        except COORDINATOR_MOVES as error:
+            why = type(error).__name__
+        else:
+            return answers
         await asyncio.sleep(COORDINATOR_SECONDS)
-    return list(await admin.describe_consumer_groups([group]))
+    raise KafkaAbsentError(
+        f"Kafka does not say whether workers of {group} run ({why}): try again when the brokers"
+        " are up"
+    )
 
 
 def _member(raw: tuple[str, str, str, bytes, bytes]) -> Member:

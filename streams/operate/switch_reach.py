@@ -125,12 +125,14 @@ async def obeyed(
 ) -> Obeyed:
     """Waits until every partition has read the switches up to `offset`, at most `within_seconds`.
 
+    Partitions that are not in use (PARTITIONS) have no worker and are not waited for.
     Each transaction ends with the partition's positions in the changelog. So the last positions of
     an idle partition are at the end of its changelog, and a busy one writes new ones soon.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
-    reader, topic = Reader(client, f"{settings.application_id}-"), settings.topic_prefix + SWITCHES
+    reader = Reader(client, f"{settings.application_id}-", settings.partitions)
+    topic = settings.topic_prefix + SWITCHES
     await reader.find([CHANGELOG])
     partitions = reader.of(CHANGELOG)
     begins = await client.beginning_offsets(partitions)

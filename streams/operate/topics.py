@@ -98,12 +98,15 @@ def names_of(settings: Settings) -> TopicNames:
 
 
 async def create(
-    settings: Settings, partitions: int | None = None, replicas: int | None = None
+    settings: Settings,
+    partitions: int | None = None,
+    replicas: int | None = None,
+    only: Collection[Topic] = TOPICS,
 ) -> Created:
     """Makes the missing topics with the right settings and leaves the others alone.
 
     `partitions`: of the keyed topics; None: as the existing ones have, else 8. `replicas` None: 3,
-    or as many as there are brokers.
+    or as many as there are brokers. `only`: looks at these topics, and makes no others.
 
     Raises:
         UsageError: the existing topics have another number of partitions, so an account's records
@@ -114,8 +117,8 @@ async def create(
     """
     names = names_of(settings)
     async with admin_client(settings) as client:
-        existing = await _existing(client, (names.of(topic) for topic in TOPICS))
-        if hidden := await _hidden(client, names, existing):
+        existing = await _existing(client, (names.of(topic) for topic in only))
+        if hidden := await _hidden(client, names, existing, only):
             raise NoRightError(f"no right to Describe {', '.join(sorted(hidden))}")
         keyed = _common_count(names, existing)
         if partitions is not None and keyed is not None and keyed != partitions:
@@ -132,12 +135,25 @@ async def create(
             NewTopic(
                 names.of(t), 1 if t.single else count, copies, topic_configs=config_of(t, copies)
             )
-            for t in TOPICS
+            for t in only
             if names.of(t) not in existing
         ]
         made = await _make(client, wanted)
-    left = sorted({names.of(topic) for topic in TOPICS}.difference(made))
+    left = sorted({names.of(topic) for topic in only}.difference(made))
     return Created(tuple(made), tuple(left), count, copies)
+
+
+async def refuse_no_creation(client: AIOKafkaAdminClient, names: Iterable[str]) -> None:
+    """Raises NoRightError if one of these topics may not be made. It makes none."""
+    wanted = [NewTopic(name, 1, 1) for name in names]
+    response = await client.create_topics(wanted, validate_only=True)
+    denied = [
+        name
+        for name, code, *_ in response.topic_errors
+        if code == TopicAuthorizationFailedError.errno
+    ]
+    if denied:
+        raise NoRightError(f"no right to Create {', '.join(sorted(denied))}")
 
 
 async def check(settings: Settings) -> list[TopicDifference]:
@@ -310,10 +326,13 @@ async def _existing(client: AIOKafkaAdminClient, wanted: Iterable[str]) -> dict[
 
 
 async def _hidden(
-    client: AIOKafkaAdminClient, names: TopicNames, existing: Mapping[str, Existing]
+    client: AIOKafkaAdminClient,
+    names: TopicNames,
+    existing: Mapping[str, Existing],
+    wanted: Iterable[Topic] = TOPICS,
 ) -> set[str]:
     """Returns the topics that are not in `existing` because this principal may not see them."""
-    absent = [names.of(topic) for topic in TOPICS if names.of(topic) not in existing]
+    absent = [names.of(topic) for topic in wanted if names.of(topic) not in existing]
     view = await view_topics(client._client, absent) if absent else None
     known = {} if view is None else view.topics
     return {name for name, topic in known.items() if topic.error == NO_RIGHT_TO_SEE}

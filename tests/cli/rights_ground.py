@@ -53,6 +53,8 @@ def _missed_by(on: FaultGround, right: Permission) -> tuple[tuple[str, ...], dic
         return _of_administrator(right)
     if role == "redriver":
         return _of_redriver(right, topic)
+    if role == "upkeeper":
+        return _of_upkeeper(right, topic)
     if role == "indexer":
         return ("index",) if operation == "Read" else ("status",), {}
     if role == "auditor":
@@ -83,6 +85,17 @@ def _of_redriver(right: Permission, topic: str) -> tuple[tuple[str, ...], dict[s
     words = ("dead-letters", "redrive", place, "--yes", *SAID)
     # With a policy file of the platform nobody asks the topic of policies.
     return words, {"BYLINE_POLICIES": "/nowhere"} if topic == "policies" else {}
+
+
+def _of_upkeeper(right: Permission, topic: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    (operation,) = right.operations
+    if right.kind != "topic" or topic in REFUSED:
+        # Of an input it may read, `reroute` has to say so before it looks for anything to move.
+        words = () if (right.kind, operation) == ("topic", "Read") else ("--yes",)
+        return ("cluster", "reroute", *words), {"BYLINE_PARTITIONS": "2"}
+    if operation == "Describe":
+        return ("cluster", "check"), {}
+    return ("cluster", "rebuild", *(() if operation == "Read" else ("--yes",))), {}
 
 
 def _of_administrator(right: Permission) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from schemas.topics import (
+    CHANGELOGS,
     DECISIONS,
     EVENT_RETENTION_MS,
     INPUTS,
@@ -236,7 +237,7 @@ def test_every_input_has_one_who_sends_it_and_no_one_obeys_shadow() -> None:
     others = [
         it
         for it in permissions(Settings())
-        if it.role not in ("worker", "auditor", "indexer", "redriver", "console")
+        if it.role not in ("worker", "auditor", "indexer", "redriver", "console", "upkeeper")
     ]
     writers = [it.name for it in others if "Write" in it.operations and it.kind == "topic"]
     assert sorted(writers) == sorted(NAMES.of(topic) for topic in (*INPUTS, THROTTLE_ACKS))
@@ -261,6 +262,15 @@ def test_the_console_may_do_what_operator_and_redriver_may_and_read_what_the_aud
 
     read = {it for it in rights("auditor") if it[0] == "topic" and it[3] == "Read"}
     assert rights("console") == rights("operator", "redriver") | read
+
+
+def test_whoever_upkeeps_deletes_the_changelogs_alone_and_decides_nothing() -> None:
+    mine = [it for it in permissions(Settings()) if it.role == "upkeeper" and it.kind == "topic"]
+    changelogs = {NAMES.of(topic) for topic in CHANGELOGS}
+    for operation in ("Create", "Delete"):
+        assert {it.name for it in mine if operation in it.operations} == changelogs
+    written = {it.name for it in mine if "Write" in it.operations}
+    assert written == changelogs | {NAMES.of(topic) for topic in INPUTS}
 
 
 def test_no_privilege_is_granted_twice() -> None:

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from streams.engine import acceptance
+from streams.engine import acceptance, fencing
 from streams.engine.acceptance import AcceptedChange, ReadFrom
 from streams.engine.config import EngineConfig
 from streams.local.kafka import KafkaCluster
@@ -37,7 +37,10 @@ def short_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _offline(toys: Toys) -> tuple[EngineConfig, Any]:
     config = EngineConfig(
-        application_id=toys.prefix, bootstrap_servers=toys.bootstrap, data_dir=Path()
+        application_id=toys.prefix,
+        bootstrap_servers=toys.bootstrap,
+        data_dir=Path(),
+        session_timeout_seconds=SESSION_SECONDS,
     )
     return config, Toy(toys.prefix).spec
 
@@ -63,12 +66,10 @@ def _accept(
     config, spec = _offline(toys)
 
     async def act(client: Any) -> list[AcceptedChange]:
-        await acceptance.refuse_members(client, config.application_id, SESSION_SECONDS)
-        return await acceptance.plan(client, config, spec, wanted, reading)
+        how = acceptance.accept if write else acceptance.plan
+        return await how(client, config, spec, wanted, reading)
 
     changes: list[AcceptedChange] = toys.admin(act)
-    if write:
-        asyncio.run(acceptance.write(config, spec, changes))
     return changes
 
 
@@ -116,6 +117,68 @@ def test_given_a_topic_made_anew_when_it_is_accepted_then_it_is_read_from_its_be
     anew = {key for rows in toys.outputs(b"add").values() for key, _ in rows if "anew" in key}
     assert anew == {"anew0", "anew1", "anew2", "anew3"}
     assert toys.worker("four").ready().stop() == 0
+
+
+def test_given_a_command_that_is_fenced_halfway_then_it_says_where_and_a_repeat_does_the_rest(
+    toys: Toys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _worked(toys)
+    name = _anew(toys)
+    wanted = {name: _ids(toys)[name]}
+    write = acceptance.put_checkpoint
+
+    async def fenced_at_two(producer: Any, config: Any, spec: Any, number: int, it: Any) -> None:
+        if number == 2:
+            async with fencing.held(config, [2]):
+                pass
+        await write(producer, config, spec, number, it)
+
+    halfway = r"for 2 of 4 partitions, not for 2, 3\. .*a worker, or"
+    with monkeypatch.context() as patched:
+        patched.setattr(acceptance, "put_checkpoint", fenced_at_two)
+        with pytest.raises(StopWorker, match=halfway):
+            _accept(toys, wanted)
+    assert [it.partition for it in _accept(toys, wanted)] == [2, 3]
+    toys.worker("two").ready().stop()
+
+
+def test_given_a_worker_that_nobody_sees_then_it_is_fenced_before_its_checkpoint_is_read(
+    toys: Toys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves the new topic meanwhile, which would otherwise be read from its beginning again."""
+    _worked(toys)
+    name = _anew(toys)
+    worker = toys.worker("two", favourable_only=True).ready()
+
+    async def sees_nobody(*_: Any) -> None:
+        """As a coordinator that does not know of it, or one that joins a moment later."""
+
+    plan, planned = acceptance.plan, []
+
+    async def while_it_works(*arguments: Any) -> Any:
+        planned.append(await plan(*arguments))
+        if len(planned) == 1:
+            for number in range(4):
+                toys.produce("adds", f"anew{number}", "1", number)
+            toys.flush()
+            await asyncio.to_thread(
+                wait_until, lambda: sum(map(len, toys.outputs(b"add").values())) == 44, 20, "4 more"
+            )
+        return planned[-1]
+
+    wanted = {name: _ids(toys)[name]}
+    with monkeypatch.context() as patched:
+        patched.setattr(acceptance, "refuse_members", sees_nobody)
+        patched.setattr(acceptance, "plan", while_it_works)
+        changes = _accept(toys, wanted)
+    assert {it.next_after for it in planned[0]} == {0}
+    assert {it.next_after for it in changes} == {1}
+    toys.add(4)
+    assert worker.exit_code() == 70
+    toys.worker("three").ready()
+    wait_until(lambda: sum(map(len, toys.outputs(b"add").values())) == 48, 20, "the rest")
+    time.sleep(1)
+    assert sum(map(len, toys.outputs(b"add").values())) == 48
 
 
 def test_given_a_cluster_moved_when_all_is_accepted_as_it_was_then_nothing_is_read_twice(
@@ -286,7 +349,7 @@ def test_who_ended_while_the_group_shared_out_its_partitions_is_waited_for(toys:
     members: list[subprocess.Popen[str]] = []
 
     def state() -> str:
-        return toys.admin(lambda client: acceptance._members(client, toys.prefix))[0]
+        return toys.admin(lambda client: fencing.members_of(client, toys.prefix))[0]
 
     try:
         for name in ("first", "second"):
@@ -300,5 +363,5 @@ def test_who_ended_while_the_group_shared_out_its_partitions_is_waited_for(toys:
             member.kill()
             member.wait()
     began = time.monotonic()
-    toys.admin(lambda client: acceptance.refuse_members(client, toys.prefix, SESSION_SECONDS))
-    assert time.monotonic() - began > SESSION_SECONDS + acceptance.MARGIN_SECONDS
+    toys.admin(lambda client: fencing.refuse_members(client, toys.prefix, SESSION_SECONDS))
+    assert time.monotonic() - began > SESSION_SECONDS + fencing.MARGIN_SECONDS

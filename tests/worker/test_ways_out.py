@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,17 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
-from confluent_kafka import Producer
+from aiokafka.protocol.admin import DeleteTopicsResponse_v1
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from schemas.topics import TOPICS
+from streams import rebuild as rebuilding
+from streams.kafka.requests.metadata import view_topics
+from streams.operate.errors import OperateError
 from streams.processor import partitioner
+from streams.settings import Settings
+from streams.stop_worker import StopWorker
 from tests.support.topic_settings import change_topic
 from tests.worker.commands import audited, byline
 from tests.worker.harness import Estate, utc_now
@@ -170,6 +178,155 @@ def test_given_a_changelog_cut_when_it_is_rebuilt_then_every_account_goes_on_whe
     assert byline(lived, "topics", "check").returncode == 0
     again(lived)
     goes_on(lived)
+
+
+@pytest.fixture
+def here(lived: Estate, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of the estate, for a command in this process."""
+    for name, value in lived.environment.items():
+        if name.startswith("BYLINE_"):
+            monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def rebuilt(lived: Estate) -> subprocess.CompletedProcess[str]:
+    """The command as it is told, at last."""
+    done = byline(lived, "cluster", "rebuild", "--disk", str(lived.folder / "data-0"), "--yes")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_given_a_worker_that_decided_meanwhile_then_nothing_is_deleted_and_a_repeat_goes_on(
+    lived: Estate, here: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disks = [lived.folder / "data-0"]
+    write = rebuilding._write
+
+    async def later(*arguments: Any) -> None:
+        """Somebody starts a worker while the sources are read, and stops it again."""
+        await asyncio.to_thread(again, lived)
+        await asyncio.to_thread(invite, lived, "other")
+        await asyncio.to_thread(lived.wait_for, 11)
+        await asyncio.to_thread(lived.workers[0].stop)
+        await write(*arguments)
+
+    monkeypatch.setattr(rebuilding, "_write", later)
+    before = ids(lived)
+    with pytest.raises(StopWorker, match=r"has decided more in partition \d .*Nothing was changed"):
+        asyncio.run(rebuilding.rebuild(here, disks, yes=True))
+    assert ids(lived) == before
+    rebuilt(lived)
+    again(lived)
+    lived.wait_for(11)
+    lived.workers[0].stop()
+    assert audited(lived) == []
+
+
+def test_given_a_worker_that_nobody_sees_then_it_is_fenced_and_ends_before_anything_is_deleted(
+    lived: Estate, here: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again(lived)
+    lived.drain()
+
+    async def sees_nobody(*_: Any) -> None:
+        """As a coordinator that does not know of it, or one that joins a moment later."""
+
+    monkeypatch.setattr(rebuilding, "refuse_members", sees_nobody)
+    make_anew = rebuilding._make_anew
+    ended: list[int] = []
+
+    async def when_it_has_ended(*arguments: Any) -> dict[str, str]:
+        await asyncio.to_thread(invite, lived, "other")
+        process = lived.workers[0].process
+        assert process is not None
+        ended.append(await asyncio.to_thread(process.wait, 60))
+        return await make_anew(*arguments)
+
+    monkeypatch.setattr(rebuilding, "_make_anew", when_it_has_ended)
+    asyncio.run(rebuilding.rebuild(here, [lived.folder / "data-0"], yes=True))
+    assert ended == [70]
+    again(lived)
+    lived.wait_for(11)
+    lived.workers[0].stop()
+    assert audited(lived) == []
+
+
+def test_given_one_of_two_changelogs_deleted_then_that_is_said_and_a_repeat_goes_on(
+    lived: Estate, here: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(lived, lived.names.changelog("accounts"))
+    whole = AIOKafkaAdminClient.delete_topics
+    disks = [lived.folder / "data-0"]
+    accounts, categories = map(lived.names.changelog, ("accounts", "categories"))
+
+    async def half(self: AIOKafkaAdminClient, topics: list[str]) -> Any:
+        """The second one is not deleted: a controller that changes between the two."""
+        await whole(self, topics[:1])
+        codes = [(topic, 0 if topic == topics[0] else 41) for topic in topics]
+        return DeleteTopicsResponse_v1(0, codes)
+
+    async def neither(self: AIOKafkaAdminClient, topics: list[str]) -> Any:
+        return DeleteTopicsResponse_v1(0, [(topic, 41) for topic in topics])
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "delete_topics", neither)
+    with pytest.raises(OperateError, match=rf"^{accounts} \(NotCont.*is not\. Nothing was changed"):
+        asyncio.run(rebuilding.rebuild(here, disks, yes=True))
+    monkeypatch.setattr(AIOKafkaAdminClient, "delete_topics", half)
+    broken = rf"{categories} .*It broke off: {accounts} deleted; .* 0, 1, 2, 3 not\. .* goes on"
+    with pytest.raises(StopWorker, match=broken):
+        asyncio.run(rebuilding.rebuild(here, disks, yes=True))
+    refused(lived, "missing topics", accounts)
+    rebuilt(lived)
+    again(lived)
+    goes_on(lived)
+
+
+def test_given_a_command_that_ends_while_it_fills_then_no_worker_starts_and_a_repeat_goes_on(
+    lived: Estate, here: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the offsets of the group have expired: it commits them before it deletes."""
+    cut(lived, lived.names.changelog("accounts"))
+    forget_offsets(lived)
+    fill = rebuilding._fill
+    filled: list[int] = []
+
+    async def dies(config: Any, spec: Any, source: Any, *arguments: Any) -> None:
+        if len(filled) == 1:
+            raise TimeoutError
+        await fill(config, spec, source, *arguments)
+        filled.append(source.partition)
+
+    monkeypatch.setattr(rebuilding, "_fill", dies)
+    with pytest.raises(StopWorker, match=r"partition 1 was not filled.* 0 filled, 1, 2, 3 not"):
+        asyncio.run(rebuilding.rebuild(here, [lived.folder / "data-0"], yes=True))
+    shutil.move(lived.folder / "data-0", lived.folder / "kept")
+    refused(lived, "has no state, but group", "byline cluster rebuild")
+    shutil.rmtree(lived.folder / "data-0")
+    shutil.move(lived.folder / "kept", lived.folder / "data-0")
+    rebuilt(lived)
+    again(lived)
+    goes_on(lived)
+
+
+def forget_offsets(estate: Estate) -> None:
+    """As Kafka does a week after the last worker has left."""
+    client = AdminClient({"bootstrap.servers": estate.bootstrap})
+    deadline = time.monotonic() + 30
+    while True:
+        (done,) = client.delete_consumer_groups([estate.names.application_id]).values()
+        try:
+            done.result(20)
+            return
+        except KafkaException:
+            assert time.monotonic() < deadline
+            time.sleep(1)
+
+
+def ids(estate: Estate) -> dict[str, str]:
+    """The topic ids of the changelogs."""
+    logs = [estate.names.changelog(store) for store in ("accounts", "categories")]
+    view = admin(estate, lambda client: view_topics(client._client, logs))
+    return {name: topic.id for name, topic in view.topics.items()}
 
 
 def forge(estate: Estate, store: str, key: str, value: bytes) -> None:

@@ -13,10 +13,10 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from confluent_kafka import Consumer, Producer
 
 from schemas.topics import CHANGELOGS, DEAD_LETTERS, DECISIONS, INPUTS, OUTPUTS, TOPICS, Topic
-from streams import rebuild, upkeep
+from streams import rebuild, reroute, upkeep
 from streams.core.model.instants import rfc3339
 from streams.engine.acceptance import ReadFrom
-from streams.operate import reroute, topics
+from streams.operate import topics
 from tests.chaos.cluster.ground import PARTITIONS, ClusterGround, wait
 from tests.support.topic_settings import change_topic
 
@@ -70,7 +70,7 @@ def _pin(ground: ClusterGround) -> None:
 
 def _reroute(ground: ClusterGround) -> None:
     """While they run; then an ordinary restart ends what is held back."""
-    asyncio.run(reroute.move(ground.settings, asyncio.run(reroute.strays(ground.settings))))
+    asyncio.run(reroute.move(ground.settings))
     ground.stop()
     ground.start()
 
