@@ -3,8 +3,8 @@
 The tables on disk are a cache of the changelogs, so damaged ones are deleted and built again. If
 file descriptors, space or permissions are missing, or the disk itself fails, a restart does not
 help and nothing is deleted: a person must act. RocksDB reports all of these only as text, and some
-as "Corruption" or "Invalid argument" around another text. tests/engine/disks.md has each fault with
-its exit code and what the next start does.
+as "Corruption" or "Invalid argument" around another text. tests/engine/disk_faults.md has each
+fault with its exit code and what the next start does.
 """
 
 import errno
