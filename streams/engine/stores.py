@@ -324,10 +324,13 @@ class PartitionStores:
     def close(self) -> None:
         """Closes the files. It raises nothing, because the changelogs have all data."""
         try:
-            if self.meta.boot:
-                clean = msgspec.structs.replace(self.meta, boot="")
-                self._db.put(META, msgspec.json.encode(clean))
-            self._db.close()
+            try:
+                if self.meta.boot:
+                    clean = msgspec.structs.replace(self.meta, boot="")
+                    self._db.put(META, msgspec.json.encode(clean))
+            finally:
+                # An open database cannot be opened again, also not by this process.
+                self._db.close()
         except Exception as error:
             with suppress(StopWorker):
                 mark_broken(self._path, error)

@@ -147,6 +147,31 @@ def test_given_a_clean_stop_then_the_folder_is_believed_after_the_machine_s_next
     assert opened(tmp_path / "p").load_meta(3600)
 
 
+class _TakesNothing:
+    """A database that can be closed, and takes nothing."""
+
+    def __init__(self, whole: Rdict) -> None:
+        self._whole = whole
+
+    def put(self, *_: object) -> None:
+        raise Exception("IO error: No space left on device")
+
+    def close(self) -> None:
+        self._whole.close()
+
+
+def test_given_a_full_disk_at_a_clean_stop_then_the_folder_is_closed_all_the_same(
+    tmp_path: Path,
+) -> None:
+    stores = opened(tmp_path / "p")
+    _write(stores, 7)
+    stores._db = _TakesNothing(stores._db)
+    stores.close()
+    stores = opened(tmp_path / "p")
+    assert stores.load_meta(3600)
+    stores.close()
+
+
 class _Failing:
     """A database of which every call fails so; an iterator ends, and says it when it is asked."""
 
