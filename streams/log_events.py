@@ -40,7 +40,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "lag_over": "a topic has caught up",
     "leave_not_told": "the group could not be told that the worker leaves",
     LIBRARY: "a library's line, or a warning of Python",
-    LINES_LEFT_OUT: "lines were not written because nobody read them in time",
+    LINES_LEFT_OUT: "lines were not written: nobody read them in time, or the disk was full",
     "name_fields_refused": "refused inputs had a field that names a person; once a minute",
     "nobody_let_in": "the roles file of the console is wrong, so nobody is let in",
     "old_rows_kept": "what read API and console keep for a time only could not be deleted yet",

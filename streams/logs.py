@@ -2,7 +2,7 @@
 
 All output of a process takes this way: log lines, warnings, what libraries print, the traceback of
 a crash. A separate thread writes it, so that a reader who is slow or gone does not block the
-process. Lines that find no room in the queue are counted and dropped.
+process. Lines that find no room in the queue are counted and dropped; a full disk is tried again.
 """
 
 import logging
@@ -42,7 +42,10 @@ class PlainFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802  a name of the library
         """Returns the traceback without the values that pydantic repeats."""
         text, error = super().formatException(ei), ei[1]
-        while error is not None:
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            # An error that is raised from itself is its own cause.
+            seen.add(id(error))
             if isinstance(error, ValidationError):
                 text = text.replace(str(error), _without_values(error))
             error = error.__cause__ or error.__context__
@@ -118,9 +121,10 @@ def configure(level: str, form: str) -> None:
 
 
 def _outlet(descriptor: int, formatter: logging.Formatter) -> Outlet:
-    def left_out(count: int) -> str:
-        words = "%d lines were not written: nobody read them in time"
-        record = _log.makeRecord(_log.name, logging.WARNING, "", 0, words, (count,), None)
+    def left_out(count: int, error: OSError | None) -> str:
+        words = "%d lines were not written: %s"
+        why = "nobody read them in time" if error is None else f"the log failed ({error.strerror})"
+        record = _log.makeRecord(_log.name, logging.WARNING, "", 0, words, (count, why), None)
         record.event = LINES_LEFT_OUT
         return formatter.format(record) + "\n"
 

@@ -21,7 +21,9 @@ class Disk:
 
 
 def read_disk(path: Path, stores: list[str]) -> Disk | None:
-    """Reads the tables in a folder. Returns None if they are unreadable or have no checkpoint.
+    """Reads the tables in a folder.
+
+    Returns None if they are unreadable, may have a gap or have no checkpoint.
 
     `stores`: the names of the stores, in the order of the processor's spec.
     """
@@ -41,7 +43,7 @@ def read_disk(path: Path, stores: list[str]) -> Disk | None:
 def _read(path: Path, db: Any, stores: list[str]) -> Disk | None:
     raw = db.get(META)
     meta = None if raw is None else msgspec.json.decode(raw, type=DiskMeta)
-    if meta is None or meta.position is None:
+    if meta is None or meta.position is None or not meta.whole:
         return None
     state: dict[str, dict[bytes, bytes]] = {store: {} for store in stores}
     iterator, seen_meta = db.iter(ReadOptions()), False

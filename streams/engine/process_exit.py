@@ -7,13 +7,16 @@ the checkpoint in the changelog says what was committed.
 import asyncio
 import contextlib
 import logging
+import math
 import os
+import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
+from streams.engine.disk_faults import full_in
 from streams.engine.rights import refusal_of
 from streams.kafka.rights import RIGHTS_ERRORS
 from streams.log_events import event
@@ -34,10 +37,8 @@ def end_process(
     The process ends within `LAST_WORDS_SECONDS`, even if writing blocks. A traceback is left out
     for a `StopWorker` and for the exit code `PERSON`.
     """
-    last_resort = threading.Timer(LAST_WORDS_SECONDS, os._exit, (code,))
-    last_resort.daemon = True
-    last_resort.start()
     try:
+        _end_within(LAST_WORDS_SECONDS, code)
         # The message of such an error already says what a person must change.
         traced = None if isinstance(error, StopWorker) or code == ExitCode.PERSON else error
         logger.critical("%s", message, exc_info=traced, extra=event("worker_stops"))
@@ -57,15 +58,34 @@ def end_process(
         os._exit(code)
 
 
+def _end_within(seconds: float, code: ExitCode) -> None:
+    """Ends the process after this time from a thread, or by SIGALRM if no thread can be started."""
+    last_resort = threading.Timer(seconds, os._exit, (code,))
+    last_resort.daemon = True
+    try:
+        last_resort.start()
+    except RuntimeError:
+        # At the limit of threads or memory. The signal's default action ends the process, with
+        # another exit code than `code`.
+        signal.alarm(math.ceil(seconds))
+
+
 def end_on(error: BaseException, doing: str) -> NoReturn:
     """Exits with the message and code of a `StopWorker`, or with 70 for any other error.
 
-    A missing right becomes a `StopWorker` with exit code 2. `doing` names the failed activity.
+    A missing right, a full disk and too many open files are for a person: exit code 2. `doing`
+    names the failed activity.
     """
     if isinstance(error, RIGHTS_ERRORS):
         error = refusal_of(error)
     if isinstance(error, StopWorker):
         end_process(error.message, error, error.exit_code)
+    if full := full_in(error):
+        end_process(
+            f"{doing}: {full}. Free room or raise the limit that is named, and start again",
+            error,
+            ExitCode.PERSON,
+        )
     end_process(f"{doing}: {type(error).__name__}: {error}", error)
 
 

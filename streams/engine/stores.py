@@ -6,7 +6,6 @@ the changelogs and may be deleted at any time.
 """
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -28,14 +27,17 @@ from rocksdict import (
 )
 
 from streams.engine.disk_faults import (
-    is_corrupt,
-    is_shortage,
+    boot_id,
+    delete,
+    is_damage,
+    judge,
     mark_broken,
     refusal,
     remove_if_marked,
 )
 from streams.engine.processor import StoreSpec
 from streams.log_events import event
+from streams.stop_worker import StopWorker
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class DiskMeta(msgspec.Struct, frozen=True):
 
     `identity`: cluster, application, partition and stores. `written_at`: seconds UTC.
     `changelog_next`: by store, the changelog offset to read next. `position`: the encoded
-    checkpoint.
+    checkpoint. `boot`: the start of the machine in which it was written; empty after a clean close.
     """
 
     format: int
@@ -58,6 +60,15 @@ class DiskMeta(msgspec.Struct, frozen=True):
     written_at: float
     changelog_next: dict[str, int]
     position: bytes | None
+    boot: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether no write before it can be missing.
+
+        If the machine stops, files of RocksDB may lose what came before something that they keep.
+        """
+        return self.boot in ("", boot_id())
 
 
 class DiskMemory(NamedTuple):
@@ -110,7 +121,8 @@ class PartitionStores:
     `memory`: by store with `in_memory`, a complete copy. `meta`: what the disk states about itself.
 
     Raises:
-        StopWorker: the disk cannot be opened because a resource or a permission is missing.
+        StopWorker: the disk cannot be used before a person has changed something; nothing is
+            deleted. Reading and writing raise it too.
     """
 
     def __init__(
@@ -125,6 +137,7 @@ class PartitionStores:
         self._identity = identity
         self._prefix = {spec.name: bytes((index,)) for index, spec in enumerate(specs)}
         self._disk_memory = memory
+        self._boot = boot_id()
         self.memory: dict[str, dict[bytes, bytes]] = {s.name: {} for s in specs if s.in_memory}
         self.meta = DiskMeta(_FORMAT, identity, 0.0, {}, None)
         self._db = self._open_or_start_over()
@@ -134,24 +147,28 @@ class PartitionStores:
         return Rdict(str(self._path), _options(self._disk_memory))
 
     def _open_or_start_over(self) -> Rdict:
-        """Opens the database, and deletes it first if RocksDB calls it corrupt.
-
-        Raises:
-            StopWorker: a resource or a permission is missing; nothing is deleted.
-        """
-        remove_if_marked(self._path)
+        """Opens the database, and deletes it first if it is marked, damaged or incomplete."""
         try:
+            remove_if_marked(self._path)
             return self._open()
         except Exception as error:
-            if is_shortage(error):
+            if not is_damage(error):
                 raise refusal(self._path, error) from error
-            if not is_corrupt(error):
-                raise
-            logger.warning(
-                "%s is broken and is made anew: %s", self._path, error, extra=event("disk_broken")
-            )
-            shutil.rmtree(self._path, ignore_errors=True)
+            self._tell_broken(error)
+        return self._open_anew()
+
+    def _open_anew(self) -> Rdict:
+        """Deletes the folder and opens an empty database in its place."""
+        try:
+            delete(self._path)
             return self._open()
+        except Exception as error:
+            raise refusal(self._path, error) from error
+
+    def _tell_broken(self, error: Exception) -> None:
+        logger.warning(
+            "%s is broken and is made anew: %s", self._path, error, extra=event("disk_broken")
+        )
 
     def load_meta(self, max_age_seconds: float) -> bool:
         """Reads the meta record. Returns False, and deletes all data, if the disk cannot be used.
@@ -162,11 +179,9 @@ class PartitionStores:
         try:
             raw = self._db.get(META)
         except Exception as error:
-            if not is_corrupt(error):
-                raise
-            logger.warning(
-                "%s is broken and is made anew: %s", self._path, error, extra=event("disk_broken")
-            )
+            if not is_damage(error):
+                raise refusal(self._path, error) from error
+            self._tell_broken(error)
             self.wipe()
             return False
         if raw is None:
@@ -182,6 +197,15 @@ class PartitionStores:
         if meta.format != _FORMAT or meta.identity != self._identity or age > max_age_seconds:
             self.wipe()
             return False
+        if not meta.whole:
+            logger.warning(
+                "the machine stopped while %s was in use: it may have a gap, so the changelog is "
+                "read instead",
+                self._path,
+                extra=event("disk_not_used"),
+            )
+            self.wipe()
+            return False
         self.meta = meta
         return True
 
@@ -193,8 +217,7 @@ class PartitionStores:
         """Deletes all data, on disk and in memory."""
         with suppress(Exception):
             self._db.close()
-        shutil.rmtree(self._path, ignore_errors=True)
-        self._db = self._open()
+        self._db = self._open_anew()
         self.meta = DiskMeta(_FORMAT, self._identity, 0.0, {}, None)
         for table in self.memory.values():
             table.clear()
@@ -213,7 +236,7 @@ class PartitionStores:
             try:
                 return get(prefix + key)  # type: ignore[no-any-return]
             except Exception as error:
-                mark_broken(path, error)
+                judge(path, error)
                 raise
 
         return read
@@ -247,7 +270,13 @@ class PartitionStores:
                 return
             yield key[1:], iterator.value()
             iterator.next()
-        # The meta record has the last key; a scan that ends before it means a failing disk.
+        # An iterator ends at an error as at the end of the data.
+        try:
+            iterator.status()
+        except Exception as error:
+            judge(self._path, error)
+            raise BrokenDiskError(f"{self._path} cannot be read to its end: {error}") from error
+        # The meta record has the last key, so a scan that ends before it was not complete.
         if self.meta.changelog_next:
             mark_broken(self._path, Exception("Corruption: a scan ends before the last record"))
             raise BrokenDiskError(f"{self._path} cannot be read to its end")
@@ -283,20 +312,28 @@ class PartitionStores:
             time.time(),
             {**self.meta.changelog_next, **changelog_next},
             position if position is not None else self.meta.position,
+            self._boot,
         )
         batch.put(META, msgspec.json.encode(self.meta))
         try:
             self._db.write(batch, WriteOptions())
         except Exception as error:
-            mark_broken(self._path, error)
+            judge(self._path, error)
             raise
 
     def close(self) -> None:
         """Closes the files. It raises nothing, because the changelogs have all data."""
         try:
-            self._db.close()
+            try:
+                if self.meta.boot:
+                    clean = msgspec.structs.replace(self.meta, boot="")
+                    self._db.put(META, msgspec.json.encode(clean))
+            finally:
+                # An open database cannot be opened again, also not by this process.
+                self._db.close()
         except Exception as error:
-            mark_broken(self._path, error)
+            with suppress(StopWorker):
+                mark_broken(self._path, error)
             logger.warning(
                 "%s was not closed cleanly: %s", self._path, error, extra=event("disk_not_closed")
             )

@@ -57,7 +57,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             fetch_max_wait_ms=config.fetch_max_wait_ms,
             fetch_max_bytes=config.fetch_max_bytes,
             max_partition_fetch_bytes=config.max_partition_fetch_bytes,
-            max_poll_interval_ms=24 * 3600 * 1000,
+            # aiokafka makes a member leave that has not fetched for this long. A spare worker has
+            # no partition to fetch; the watchdog finds a consumer that stands still.
+            max_poll_interval_ms=math.inf,
             session_timeout_ms=int(config.session_timeout_seconds * 1000),
             heartbeat_interval_ms=int(config.heartbeat_interval_seconds * 1000),
             rebalance_timeout_ms=int(config.rebalance_timeout_seconds * 1000),

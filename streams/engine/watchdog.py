@@ -8,19 +8,20 @@ leader without metadata assigns no partitions. A clock that jumps makes timers a
 import asyncio
 import ctypes
 import math
-import os
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from streams.engine.assignment import Assignment
 from streams.engine.context import EngineContext
+from streams.engine.disk_faults import full_in
 from streams.engine.process_exit import end_on, end_process
 from streams.kafka.rights import RIGHTS_ERRORS
-from streams.stop_worker import ExitCode
 
 THREAD_ENDED = "the consumer's thread has ended: nothing would ever be read"
 TICK_SECONDS = 0.5
+LEAVE_SECONDS = 5.0
 # In ticks, not seconds, so that a loop that was held up can first route batches under way.
 TAIL_PATIENCE_TICKS = 5
 
@@ -48,7 +49,7 @@ class Watchdog:
                 self._ticks += 1
                 self._check_clock()
                 self._check_consumer()
-                self._check_assignment()
+                await self._check_assignment()
                 self._check_tails()
                 _give_back()
                 await asyncio.sleep(TICK_SECONDS)
@@ -63,7 +64,11 @@ class Watchdog:
 
         timer = threading.Timer(seconds, cut)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:
+            # No thread can be started. The loop can only cut short what it waits for itself.
+            asyncio.get_running_loop().call_later(seconds, cut)
 
     def _check_clock(self) -> None:
         drift = self._context.clock.drift_seconds()
@@ -86,12 +91,20 @@ class Watchdog:
         ):
             if task.done():
                 error = None if task.cancelled() else task.exception()
-                _refuse_if_right_is_missing(error)
+                self._refuse_if_for_a_person(error)
                 end_process(f"aiokafka's {name} ended: {error!r}", error)
         error = coordinator._pending_exception
         if error is not None:
-            _refuse_if_right_is_missing(error)
+            self._refuse_if_for_a_person(error)
             end_process(f"aiokafka's coordinator failed: {error!r}", error)
+
+    def _refuse_if_for_a_person(self, error: BaseException | None) -> None:
+        if isinstance(error, RIGHTS_ERRORS):
+            end_on(error, "in the group")
+        if error is not None and full_in(error) is not None:
+            end_on(
+                error, f"in the group, whose member id is kept in {self._context.config.data_dir}"
+            )
 
     def _check_thread(self, thread: Any) -> None:
         """Ends the process if the consumer's thread has ended or its event loop hangs."""
@@ -106,7 +119,7 @@ class Watchdog:
             end_process(f"the consumer's loop has not turned for {limit:.0f} s")
         thread.knock()
 
-    def _check_assignment(self) -> None:
+    async def _check_assignment(self) -> None:
         """Ends the process if the leader assigns no partition to any member, or a rebalance lasts
         too long. It waits while Kafka is away or another worker has this instance id.
         """
@@ -116,7 +129,7 @@ class Watchdog:
         if assignment.settled or assignment.stopping or waiting:
             self._unsettled_since = now
         elif now - self._unsettled_since > self._context.config.unsettled_seconds:
-            end_process("the group has not come to an assignment")
+            await self._leave_and_end("the group has not come to an assignment")
         if not assignment.settled or assignment.tasks or assignment.stopping:
             self._empty_since = None
             return
@@ -127,7 +140,17 @@ class Watchdog:
         if self._empty_since is None:
             self._empty_since = now
         if now - self._empty_since > self._context.config.empty_assignment_seconds:
-            end_process("the group's leader assigns no partition to any member")
+            await self._leave_and_end("the group's leader assigns no partition to any member")
+
+    async def _leave_and_end(self, message: str) -> None:
+        """Leaves the group and ends the process.
+
+        A static member that does not leave gets the same assignment again after its restart.
+        """
+        with suppress(Exception):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._context.member.leave()
+        end_process(message)
 
     def _check_tails(self) -> None:
         """Finds a lost last batch, by comparison of queues with the consumer's positions.
@@ -166,12 +189,6 @@ class Watchdog:
             seen = self._ticks
             if still >= limit:
                 end_process(f"the event loop has not turned for {limit} s")
-                os._exit(ExitCode.RESTART)
-
-
-def _refuse_if_right_is_missing(error: BaseException | None) -> None:
-    if isinstance(error, RIGHTS_ERRORS):
-        end_on(error, "in the group")
 
 
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,33 +138,42 @@ def mutation_table() -> str:
     return _rows(("mutation", "faults", "verdict", "by"), rows)
 
 
+LIVENESS_RUNS = {
+    "liveness": "without TLS",
+    "liveness-busy": "the same on a busy machine",
+    "liveness-tls": "over TLS + SCRAM, busy",
+    "liveness-tls-busy": "the same, busier",
+}
+LIVENESS_FIGURES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "kill -9 and back: longest gap of its partitions, s": lambda run: run["static_restart"][
+        "restarted_worker_longest_gap"
+    ],
+    "the same moment, partitions of the others, s": lambda run: run["static_restart"][
+        "others_longest_gap"
+    ],
+    "the others were given another generation": lambda run: run["static_restart"][
+        "others_disturbed"
+    ],
+    "ordinary longest gap before it, s": lambda run: run["static_restart"]["ordinary_longest_gap"],
+    "rolling restart of three: longest gap, s": lambda run: run["rolling_restart"][
+        "longest_gap_seconds"
+    ],
+    "starts of two and three workers at once": lambda run: run["starts_at_once"]["starts"],
+    "of these stalled": lambda run: len(run["starts_at_once"]["stalled"]),
+    "until every partition committed, median / longest, s": lambda run: (
+        f"{run['starts_at_once']['median_seconds']} / {run['starts_at_once']['longest_seconds']}"
+    ),
+    "violations": lambda run: run["violations"],
+}
+
+
 def liveness_table() -> str:
-    """Restarts and starts."""
-    found = _load("liveness")
-    if found is None:
-        return ""
-    static, rolling, starts = (
-        found[name] for name in ("static_restart", "rolling_restart", "starts_at_once")
-    )
-    return _rows(
-        ("what", "figure"),
-        [
-            (
-                "kill -9 and back: longest gap of its partitions, s",
-                static["restarted_worker_longest_gap"],
-            ),
-            ("the same moment, partitions of the others, s", static["others_longest_gap"]),
-            ("the others were given another generation", static["others_disturbed"]),
-            ("ordinary longest gap before it, s", static["ordinary_longest_gap"]),
-            ("rolling restart of three: longest gap, s", rolling["longest_gap_seconds"]),
-            ("starts of two and three workers at once", starts["starts"]),
-            ("of these stalled", len(starts["stalled"])),
-            (
-                "until every partition committed, median / longest, s",
-                f"{starts['median_seconds']} / {starts['longest_seconds']}",
-            ),
-        ],
-    )
+    """Restarts and starts, without TLS and over it."""
+    found = {head: run for name, head in LIVENESS_RUNS.items() if (run := _load(name)) is not None}
+    rows = [
+        (what, *(take(run) for run in found.values())) for what, take in LIVENESS_FIGURES.items()
+    ]
+    return _rows(("what", *found), rows) if found else ""
 
 
 def memory_table() -> str:

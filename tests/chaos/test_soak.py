@@ -8,6 +8,7 @@ from tests.chaos.soak.__main__ import MOST_FILES, faults
 from tests.chaos.soak.logs import growth, intervals, talk
 from tests.chaos.soak.samples import SoakSample, buffers_of
 from tests.chaos.soak.samples import growth as growth_of
+from tests.chaos.soak.steps import steps
 from tests.prometheus.exported import worker_page
 
 BEGAN = datetime(2026, 11, 28, 10, tzinfo=UTC)
@@ -69,3 +70,26 @@ def test_more_files_of_rocksdb_than_its_settings_allow_are_a_fault() -> None:
 
     assert faults(result(MOST_FILES)) == []
     assert faults(result(MOST_FILES + 1)) == ["goes on: 97 files of RocksDB are open at once"]
+
+
+def _kept(level: dict[int, float], an_hour: float) -> dict[str, Any]:
+    """A result with these levels (KiB) from these minutes on, and such a rise between them."""
+    restarts = [(60.0 * minute, how) for minute, how in ((15, "stopped"), (20, "killed"))]
+    samples = []
+    for at in range(0, 1_500, 10):
+        own = [kib for minute, kib in level.items() if minute * 60 <= at][-1]
+        kept = own + an_hour * at / 3_600
+        samples.append({"at": at, "resident_kib": kept + 500, "buffers_kib": 500})
+    return {"plan": {"steady": 10.0}, "restarts": restarts, "samples": {"goes on": samples}}
+
+
+def test_given_steps_at_restarts_then_nothing_rises_between_them() -> None:
+    found = steps(_kept({0: 99_000, 15: 99_500, 20: 99_480}, 0.0))
+    assert found.steps == (("stopped", 500), ("killed", -20))
+    assert found.whole > 2.0
+    assert (found.between, found.give_or_take) == (0.0, 0.0)
+
+
+def test_given_a_leak_then_it_rises_between_restarts_too() -> None:
+    found = steps(_kept({0: 100_000}, 5_000.0))
+    assert round(found.between, 1) == round(found.whole, 1) > 4.5

@@ -13,8 +13,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def site(pytestconfig: pytest.Config) -> Iterator[ChaosSite]:
-    with ChaosSite(partitions=4, encrypted=pytestconfig.getoption("--tls")) as site:
+def site(request: pytest.FixtureRequest) -> Iterator[ChaosSite]:
+    """Workers come in by the way in `request.param`, or all by TLS with `--tls`."""
+    over_tls = request.param == "TLS" or request.config.getoption("--tls")
+    with ChaosSite(partitions=4, encrypted=over_tls) as site:
         yield site
 
 
@@ -25,18 +27,34 @@ def _send(site: ChaosSite, count: int) -> None:
     sender.flush()
 
 
+PLAIN = pytest.mark.parametrize("site", ["plain"], indirect=True)
+OVER_TLS = pytest.mark.parametrize("site", ["TLS"], indirect=True)
+PLAIN_AND_TLS = pytest.mark.parametrize("site", ["plain", "TLS"], indirect=True)
+DEAD_COORDINATION = ("dead-coordination", "_coordination_task ended", 50)
+
+
+@PLAIN
 @pytest.mark.parametrize(
     ("breakage", "words", "seconds"),
     [
         ("stuck-loop", "the event loop has not turned", 110),
         ("stalled-fetch", "_fetch_task ended", 50),
-        ("dead-coordination", "_coordination_task ended", 50),
+        DEAD_COORDINATION,
         ("empty-assignment", "assigns no partition to any member", 70),
     ],
 )
 def test_given_what_would_stall_then_the_worker_says_so_and_ends(
     site: ChaosSite, breakage: str, words: str, seconds: float
 ) -> None:
+    _says_so_and_ends(site, breakage, words, seconds)
+
+
+@OVER_TLS
+def test_given_what_would_stall_over_tls_then_the_worker_says_so_and_ends(site: ChaosSite) -> None:
+    _says_so_and_ends(site, *DEAD_COORDINATION)
+
+
+def _says_so_and_ends(site: ChaosSite, breakage: str, words: str, seconds: float) -> None:
     supervisor = Supervisor(site, mutation=breakage)
     try:
         supervisor.scale(1)
@@ -52,6 +70,7 @@ def test_given_what_would_stall_then_the_worker_says_so_and_ends(
         time.sleep(site.session_seconds)
 
 
+@PLAIN_AND_TLS
 def test_given_the_last_span_is_lost_then_it_is_fetched_again(site: ChaosSite) -> None:
     from tests.chaos.stage import ChaosStage
 

@@ -101,6 +101,17 @@ def look_at_tasks() -> None:
     fetching.read_stretches = careless
 
 
+def idle_for_days() -> None:
+    """The consumer has fetched nothing for three days."""
+
+    def age(engine: Engine) -> None:
+        consumer = engine.member.consumer._thread._consumer
+        consumer._subscription._last_fetch_ended -= 3 * 24 * 3600.0
+        print("idle for days", flush=True)
+
+    _after_start(age, LATE_SECONDS)
+
+
 def stuck_thread() -> None:
     """The loop of the consumer's thread stands still."""
 
@@ -223,6 +234,7 @@ ALL: dict[str, Callable[[], None]] = {
         dead_fetch,
         dead_coordination,
         look_at_tasks,
+        idle_for_days,
         stuck_thread,
         ended_thread,
         look_at_thread,

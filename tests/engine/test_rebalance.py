@@ -9,6 +9,9 @@ import pytest
 from tests.engine.harness import Toys, wait_until
 
 pytestmark = pytest.mark.kafka
+PLAIN_AND_TLS = pytest.mark.parametrize(
+    "way_in", ["plain", pytest.param("TLS", marks=pytest.mark.tls)]
+)
 
 
 def test_given_two_workers_starting_together_then_they_share_and_are_exact(toys: Toys) -> None:
@@ -24,7 +27,10 @@ def test_given_two_workers_starting_together_then_they_share_and_are_exact(toys:
     assert not set(one.status["parts"]) & set(two.status["parts"])
 
 
-def test_given_joining_and_leaving_under_load_then_outputs_are_exact(toys: Toys) -> None:
+@PLAIN_AND_TLS
+def test_given_joining_and_leaving_under_load_then_outputs_are_exact(
+    toys: Toys, way_in: str
+) -> None:
     one = toys.worker("one", instance_id=None).ready(parts=4)
     toys.add_slowly(1, 400)
     two = toys.worker("two", instance_id=None)
@@ -80,7 +86,8 @@ def test_given_a_freeze_longer_than_the_session_then_the_frozen_one_is_fenced(to
 
 
 @pytest.mark.slow
-def test_given_kill_9_of_one_of_two_then_the_other_takes_over(toys: Toys) -> None:
+@PLAIN_AND_TLS
+def test_given_kill_9_of_one_of_two_then_the_other_takes_over(toys: Toys, way_in: str) -> None:
     one = toys.worker("one", session_timeout_seconds=6.0).ready()
     two = toys.worker("two", session_timeout_seconds=6.0).ready(parts=2)
     toys.add_slowly(1, 400)

@@ -58,7 +58,7 @@ def test_a_disk_of_another_making_is_of_no_use(tmp_path: Path) -> None:
     stores = opened(tmp_path / "p")
     stores.apply([("a", [(b"k", b"v")])], b"position", {"a": 3})
     stores._db.put(b"\xffmeta", b'{"format": "another"}')
-    stores.close()
+    stores._db.close()
     stores = opened(tmp_path / "p")
     assert not stores.load_meta(3600)
     assert list(stores.items_on_disk("a")) == []
@@ -96,7 +96,7 @@ def _filled(path: Path) -> None:
         rows = [(b"k%d-%d" % (number, one), os.urandom(200)) for one in range(100)]
         stores.apply([("b", rows)], b"position", {"b": number})
     stores._db.flush()
-    stores.close()
+    stores._db.close()
 
 
 def test_a_damaged_block_met_while_reading_marks_the_folder_for_the_next_start(

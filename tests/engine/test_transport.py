@@ -1,7 +1,11 @@
-"""The consumer's thread: idle, it asks its brokers seldom and is no later; ended, it is named."""
+"""The consumer's thread: idle, it asks its brokers seldom and is no later; ended, it is named.
+
+A worker without a partition stays in its group for ever.
+"""
 
 import asyncio
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +15,7 @@ from mode.threads import MethodQueue
 from streams.engine.config import EngineConfig
 from streams.engine.transport import IDLE_AFTER_SECONDS, BatchConsumerThread
 from streams.stop_worker import StopWorker
-from tests.engine.harness import Toys
+from tests.engine.harness import Toys, wait_until
 
 
 def test_fetches_wait_for_longer_once_all_partitions_have_been_empty(
@@ -49,6 +53,26 @@ def test_what_comes_after_idle_seconds_is_not_kept_waiting_nor_is_what_follows_i
         toys.add(1)
         toys.add(4)
         toys.assert_exact(seconds=6)
+
+
+@pytest.mark.kafka
+def test_a_spare_worker_that_has_fetched_nothing_for_days_stays_and_takes_over(
+    make_toys: Callable[..., Toys],
+) -> None:
+    """aiokafka made it leave its group after a day, and never let it join again."""
+    toys = make_toys(partitions=1).make_topics()
+    first = toys.worker("first").ready(parts=1)
+    spare = toys.worker("spare", **{"break": ["idle_for_days"]}, unsettled_seconds=6).ready(parts=0)
+    wait_until(lambda: "idle for days" in spare.log, 30, "it has been idle")
+    # Two heartbeats and the time that a worker may take to come to an assignment.
+    time.sleep(12)
+    assert spare.process.poll() is None, spare.log[-3000:]
+    assert spare.status["ready"]
+    toys.add(10)
+    first.stop()
+    spare.ready(parts=1)
+    toys.add(10)
+    toys.assert_exact()
 
 
 async def test_whoever_asks_a_thread_that_has_just_ended_says_so_too() -> None:

@@ -1,5 +1,6 @@
 """What a worker says: each line JSON where that is asked, and nobody has to read it."""
 
+import errno
 import fcntl
 import json
 import os
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from streams import outlet as outlet_module
 from streams.outlet import MOST_LINES, Outlet
 from tests.worker.harness import ROOT, Estate
 from tests.worker.policies import policy
@@ -136,6 +138,75 @@ def test_what_finds_no_room_is_counted() -> None:
     told = len(lines) - len(missed)
     assert told + sum(int(line.split()[0]) for line in missed) == MOST_LINES + 5_000
     os.close(reader)
+
+
+def test_given_a_full_disk_then_the_log_goes_on_when_there_is_room_and_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One error of a write and the log was mute for the life of the process."""
+    monkeypatch.setattr(outlet_module, "RETRY_SECONDS", 0.02)
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    outlet = Outlet(descriptor)
+    outlet.left_out = lambda count, error: f"{count} missing: {error and error.strerror}\n"
+    for number in range(MOST_LINES + 100):
+        outlet.put(f"line {number}\n")
+    assert not outlet.drain(0.2)
+    room = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    os.dup2(room, descriptor)
+    assert outlet.drain(10)
+    outlet.put("again\n")
+    assert outlet.drain(10)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("line 0", "again")
+    (missing,) = [line for line in lines if "missing" in line]
+    assert missing.endswith(" missing: No space left on device")
+    assert len(lines) - 2 + int(missing.split()[0]) == MOST_LINES + 100
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG])
+def test_given_a_line_that_was_written_in_part_then_its_rest_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(outlet_module, "RETRY_SECONDS", 0.02)
+    real, failing = os.write, [True, True]
+
+    def full(descriptor: int, data: Any) -> int:
+        if descriptor == file and failing:
+            failing.pop()
+            if failing:
+                return real(descriptor, bytes(data)[:3])
+            raise OSError(number, os.strerror(number))
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    outlet = Outlet(file)
+    outlet.put("first\n")
+    outlet.put("second\n")
+    assert outlet.drain(10)
+    assert (tmp_path / "log").read_text() == "first\nsecond\n"
+
+
+def test_given_a_log_that_ends_within_a_line_then_the_next_process_begins_a_new_one(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    for before, after in (("to", "to\nx\n"), ("to\n", "to\nx\n"), ("", "x\n")):
+        log.write_text(before)
+        outlet = Outlet(os.open(log, os.O_WRONLY | os.O_APPEND))
+        outlet.put("x\n")
+        assert outlet.drain(10)
+        assert log.read_text() == after
+
+
+def test_given_a_reader_that_is_gone_then_nothing_waits_for_it() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    outlet = Outlet(writer)
+    for _ in range(3):
+        outlet.put("x\n")
+        assert outlet.drain(5)
+    os.close(writer)
 
 
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-"])
