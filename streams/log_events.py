@@ -62,6 +62,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "sign_in_refused": "the console refused what an OpenID provider said of a sign-in",
     "state_damaged": "a partition's copy on disk is damaged; the next start makes it anew",
     "state_damaged_made_anew": "a partition's damaged copy on disk is made anew",
+    "state_hidden": "an open transaction hides a partition's state; it is opened after that",
     "switch_off": "a switch is off again in all partitions of this worker",
     "switch_on": "a switch is on, and obeyed by all partitions of this worker",
     "topic_blocked": "a producer's open transaction hides an input's records",

@@ -17,10 +17,10 @@ from streams.engine.fetch_queues import QueuedBatch
 from streams.engine.high_watermarks import HighWatermarks
 from streams.engine.input_queue import InputQueue
 from streams.engine.observer import PartitionStatus
+from streams.engine.opening import Opening
 from streams.engine.process_exit import spawn
 from streams.engine.processor import FetchedBatch, PartitionProcessor
 from streams.engine.refetch import Refetch
-from streams.engine.restore import restore_partition
 from streams.engine.spans import PartitionSpans
 from streams.engine.timer_rounds import TimerRounds
 from streams.engine.transaction import Committer, PendingWrites
@@ -52,7 +52,7 @@ class PartitionTask:
         self._committed_at = time.monotonic()
         self._now_floor = 0
         self._told_of_change = False
-        self._to_close: list[Callable[[], Awaitable[None]]] = []
+        self._opening = Opening(context, number)
         self._processor: PartitionProcessor
         self._pending: PendingWrites
         self._committer: Committer
@@ -79,13 +79,16 @@ class PartitionTask:
         """Commits what has been applied. The task then waits for `resume` or `close`."""
         self._suspend = True
         self.input_queue.drop_queues()
-        if self.state != "recovering":
+        if self.state == "recovering":
+            await self._opening.suspend()
+        else:
             self._wake.set()
             await self._quiet.wait()
 
     def resume(self) -> None:
         """Continues after a rebalance in which this worker kept the partition."""
         self._suspend = False
+        self._opening.resume()
         self._wake.set()
 
     async def close(self) -> None:
@@ -98,9 +101,7 @@ class PartitionTask:
         await asyncio.wait([self._task])
         self.input_queue.drop_queues()
         self._rounds.close()
-        for release in self._to_close:
-            await release()
-        self._to_close.clear()
+        await self._opening.release()
         for name in ("_processor", "_pending", "_committer"):
             self.__dict__.pop(name, None)
 
@@ -133,9 +134,7 @@ class PartitionTask:
 
     async def _restore(self) -> None:
         """Opens the partition, in a function of its own, so that its locals are freed."""
-        context = self._context
-        async with context.recovery_slots:
-            restored = await restore_partition(context, self.number, self._to_close.append)
+        context, restored = self._context, await self._opening.run()
         self._processor = restored.processor
         self._pending = restored.pending
         self._committer = restored.committer

@@ -45,20 +45,32 @@ class RestoredPartition:
     recovered_records: int
 
 
+OnOpen = Callable[[Callable[[], Awaitable[None]]], None]
+"""Called with a function that closes an opened resource, as soon as it is opened."""
+
+
+async def start_producer(
+    context: EngineContext, number: int, on_open: OnOpen
+) -> TransactionalProducer:
+    """Starts the producer of partition `number`, which fences all others of this number."""
+    producer = TransactionalProducer(context.config, number)
+    on_open(producer.stop)
+    async with asyncio.timeout(context.config.broker_wait_seconds):
+        await producer.start()
+    context.failpoints.hit("after-init")
+    return producer
+
+
 async def restore_partition(
-    context: EngineContext, number: int, on_open: Callable[[Callable[[], Awaitable[None]]], None]
+    context: EngineContext, number: int, producer: TransactionalProducer, on_open: OnOpen
 ) -> RestoredPartition:
-    """Opens partition `number`. It calls `on_open` with a function to close each opened resource.
+    """Opens partition `number`, whose producer has started.
 
     Raises:
         StopWorker: state and topics do not fit together, or the clock is behind the state.
+        HiddenEndError: an open transaction hides the end of a changelog.
     """
     config, spec, began = context.config, context.processor.spec, time.monotonic()
-    producer = TransactionalProducer(config, number)
-    on_open(producer.stop)
-    async with asyncio.timeout(config.broker_wait_seconds):
-        await producer.start()
-    context.failpoints.hit("after-init")
 
     stores = context.open_stores(number)
 
