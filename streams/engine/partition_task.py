@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from streams.engine.checkpoint import FORMAT, Checkpoint, encode_checkpoint
+from streams.engine.checkpoint import encode_checkpoint
 from streams.engine.commit_policy import CommitPolicyState
 from streams.engine.context import EngineContext
 from streams.engine.fetch_queues import QueuedBatch
@@ -21,6 +21,7 @@ from streams.engine.opening import Opening
 from streams.engine.process_exit import spawn
 from streams.engine.processor import FetchedBatch, PartitionProcessor
 from streams.engine.refetch import Refetch
+from streams.engine.restore import RestoredPartition
 from streams.engine.spans import PartitionSpans
 from streams.engine.timer_rounds import TimerRounds
 from streams.engine.transaction import Committer, PendingWrites
@@ -57,9 +58,7 @@ class PartitionTask:
         self._pending: PendingWrites
         self._committer: Committer
         self._spans: PartitionSpans
-        self._ids: dict[str, str] = {}
-        self._served: dict[str, str] = {}
-        self._anew: dict[str, int] = {}
+        self._restored: RestoredPartition
         self._task = spawn(self._live(), f"partition {number}")
 
     # Called by the assignment, the router and the watchdog.
@@ -102,7 +101,7 @@ class PartitionTask:
         self.input_queue.drop_queues()
         self._rounds.close()
         await self._opening.release()
-        for name in ("_processor", "_pending", "_committer"):
+        for name in ("_restored", "_processor", "_pending", "_committer"):
             self.__dict__.pop(name, None)
 
     def refetch(self, reason: str, detail: str) -> None:
@@ -135,11 +134,11 @@ class PartitionTask:
     async def _restore(self) -> None:
         """Opens the partition, in a function of its own, so that its locals are freed."""
         context, restored = self._context, await self._opening.run()
+        self._restored = restored
         self._processor = restored.processor
         self._pending = restored.pending
         self._committer = restored.committer
         self._now_floor = restored.now_floor
-        self._ids, self._served, self._anew = restored.ids, restored.served, restored.anew
         self.input_queue.reads = restored.reads
         self._spans = PartitionSpans(context.spans, self.number, restored.reads)
         self.recovered_records = restored.recovered_records
@@ -165,7 +164,7 @@ class PartitionTask:
         while not self._suspend:
             self._wake.clear()
             batches = self.input_queue.take()
-            if batches:
+            if batches or self._untold():
                 self._step(batches)
             timers_run = await self._time()
             more = bool(batches) and self.input_queue.queued
@@ -210,9 +209,7 @@ class PartitionTask:
         cluster, reads = self._context.cluster, dict(self.input_queue.reads)
         if dirty:
             self._processor.before_commit(pending, now, dict(reads))
-        checkpoint = Checkpoint(
-            FORMAT, cluster.partition_count, now, reads, self._ids, self._served, self._anew
-        )
+        checkpoint = self._restored.checkpoint(cluster.partition_count, now, reads)
         offsets = {topic: reads[topic] for topic in self._context.processor.spec.topics}
         changes, outputs = pending.change_count, pending.output_count
         value, limit = encode_checkpoint(checkpoint), self._config.transaction_timeout_seconds
@@ -261,9 +258,16 @@ class PartitionTask:
         elif self._processor.due() == due:
             self._rounds.hold()
 
+    def _untold(self) -> bool:
+        """Whether the cluster has changed and the processor does not know it yet.
+
+        It is told in a step, if need be one without inputs, so that a transaction notes it.
+        """
+        return self._context.watch.changed is not None and not self._told_of_change
+
     def _tell_of_change(self) -> None:
         """Tells the processor once that the cluster has changed, before its next decision."""
-        if self._context.watch.changed is not None and not self._told_of_change:
+        if self._untold():
             self._told_of_change = True
             self._processor.cluster_changed(self._now())
 

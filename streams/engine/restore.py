@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from streams.engine.checkpoint import Checkpoint
+from streams.engine.checkpoint import FORMAT, Checkpoint
 from streams.engine.context import EngineContext
 from streams.engine.continuity import (
     check_bounds,
@@ -43,6 +43,10 @@ class RestoredPartition:
     anew: dict[str, int]
     now_floor: int
     recovered_records: int
+
+    def checkpoint(self, partitions: int, now: int, reads: dict[str, int]) -> Checkpoint:
+        """Makes the checkpoint of a transaction; the arguments are as in `Checkpoint`."""
+        return Checkpoint(FORMAT, partitions, now, reads, self.ids, self.served, self.anew)
 
 
 OnOpen = Callable[[Callable[[], Awaitable[None]]], None]
