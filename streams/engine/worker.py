@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from streams.engine.assignment import Assignment
 from streams.engine.broadcast import Broadcast
+from streams.engine.broker_clock import BrokerClock
 from streams.engine.clock import Clock
 from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
@@ -138,6 +139,7 @@ class Engine:
             cluster=cluster,
             watch=watch,
             watermarks=watermarks,
+            broker_clock=BrokerClock(config, self.clock, watermarks.marked_at),
             broadcast=broadcast,
             lags=LagBook(),
             disk_memory=DiskMemory.of(config.block_cache_bytes, config.write_buffer_bytes),
