@@ -83,8 +83,12 @@ class BrokerClock:
             if self._begun:
                 return
             before = self._clock.now()
-            async with asyncio.timeout(self._config.transaction_timeout_seconds):
-                await self._write(producer, place, before)
+            limit = self._config.transaction_timeout_seconds
+            try:
+                async with asyncio.timeout(limit):
+                    await self._write(producer, place, before)
+            except TimeoutError as error:
+                raise TimeoutError(f"a transaction did not end within {limit:.0f} s") from error
             await self._compare(producer.producer_id, place, before)
             if self._ahead_seconds > FAR_SECONDS and not self._config.favourable_only:
                 raise StopWorker(

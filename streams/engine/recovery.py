@@ -116,7 +116,8 @@ async def recover(
         consumer.assign(list(tps))
         ends = await _whole_ends(consumer, list(tps))
         await _leave_another_changelog(consumer, stores, list(topics), partition, ids)
-        consumer.assign(list(tps))
+        if consumer.assignment() != set(tps):
+            consumer.assign(list(tps))
         begins = await consumer.beginning_offsets(list(tps))
         starts = _starts(stores, tps, begins, ends)
         for tp, start in starts.items():
