@@ -78,8 +78,8 @@ async def read_checkpoints(
         )
     except TimeoutError as error:
         raise StopWorker(
-            f"{changelog} is not read to its end: an open transaction of a worker hides what"
-            " follows. It ends by itself; then run this again",
+            f"{changelog} is not read to its end: an open transaction hides what follows. A"
+            " worker's ends by itself; `byline doctor` names it. Then run this again",
             ExitCode.PERSON,
         ) from error
     finally:

@@ -1,10 +1,19 @@
 """The engine's clock: milliseconds UTC that never decrease, with detection of jumps."""
 
 import time
+from datetime import UTC, datetime
+
+FAR_SECONDS = 300.0
+"""A clock that is wrong by more must be set by a person before its times get into the state."""
 
 
 class ClockJumpedError(Exception):
     """The wall clock was set, so timers would act too early or not at all. A restart may help."""
+
+
+def utc(instant: int) -> str:
+    """Returns milliseconds since 1970 as a time in UTC, for a message."""
+    return datetime.fromtimestamp(instant / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Clock:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.engine.broadcast import Broadcast
+from streams.engine.broker_clock import BrokerClock
 from streams.engine.clock import Clock
 from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
@@ -55,6 +56,7 @@ class EngineContext:
     """As it was when the worker started."""
     watch: ClusterWatch
     watermarks: HighWatermarkReader
+    broker_clock: BrokerClock
     broadcast: Broadcast | None
     lags: LagBook
     disk_memory: DiskMemory

@@ -18,7 +18,11 @@ from streams.engine.clock import Clock
 from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
 from streams.engine.recovery import plain_consumer
-from streams.kafka.requests.open_transactions import OpenTransaction, open_transactions
+from streams.kafka.requests.open_transactions import (
+    OpenTransaction,
+    marker_time,
+    open_transactions,
+)
 from streams.log_events import event
 
 # The shortest time between two requests; a timer may be late by a second.
@@ -94,6 +98,13 @@ class HighWatermarkReader:
     async def hiding(self, places: Sequence[tuple[str, int]]) -> list[OpenTransaction]:
         """Returns the open transactions in these partitions, which block `read_committed` reads."""
         return await open_transactions(self._consumer._client, places)
+
+    async def marked_at(self, place: TopicPartition, producer_id: int) -> int | None:
+        """Returns when a producer's last transaction in a partition ended, by the leader's clock.
+
+        Milliseconds UTC; None while its marker is not written.
+        """
+        return await marker_time(self._consumer._client, place, producer_id)
 
     async def ask(self, partition: int) -> HighWatermarks:
         """Returns the ends of this partition of all input topics, and of the broadcast topic."""

@@ -51,7 +51,8 @@ async def read_notes(
     wanted = {TopicPartition(changelog, number) for number in partitions}
     consumer.assign(list(wanted))
     begins = await consumer.beginning_offsets(list(wanted))
-    ends = await consumer.end_offsets(list(wanted))
+    # A read to the lower end of a `read_committed` consumer may return an older note.
+    ends = await consumer.high_watermarks(wanted)
     found: dict[int, bytes] = {}
     length = FIRST_STRETCH
     while wanted:

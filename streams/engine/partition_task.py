@@ -10,20 +10,22 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from streams.engine.checkpoint import FORMAT, Checkpoint, encode_checkpoint
+from streams.engine.broker_clock import PartitionClock
+from streams.engine.checkpoint import encode_checkpoint
 from streams.engine.commit_policy import CommitPolicyState
 from streams.engine.context import EngineContext
 from streams.engine.fetch_queues import QueuedBatch
 from streams.engine.high_watermarks import HighWatermarks
 from streams.engine.input_queue import InputQueue
 from streams.engine.observer import PartitionStatus
+from streams.engine.opening import Opening
 from streams.engine.process_exit import spawn
 from streams.engine.processor import FetchedBatch, PartitionProcessor
 from streams.engine.refetch import Refetch
-from streams.engine.restore import restore_partition
+from streams.engine.restore import RestoredPartition
 from streams.engine.spans import PartitionSpans
 from streams.engine.timer_rounds import TimerRounds
-from streams.engine.transaction import Committer, PendingWrites
+from streams.engine.transaction import PendingWrites
 
 
 class PartitionTask:
@@ -50,16 +52,13 @@ class PartitionTask:
         self._refetch = Refetch(context, self.input_queue)
         self._rounds = TimerRounds(context, number, self.wake)
         self._committed_at = time.monotonic()
-        self._now_floor = 0
         self._told_of_change = False
-        self._to_close: list[Callable[[], Awaitable[None]]] = []
+        self._opening = Opening(context, number)
         self._processor: PartitionProcessor
         self._pending: PendingWrites
-        self._committer: Committer
         self._spans: PartitionSpans
-        self._ids: dict[str, str] = {}
-        self._served: dict[str, str] = {}
-        self._anew: dict[str, int] = {}
+        self._restored: RestoredPartition
+        self._clock: PartitionClock
         self._task = spawn(self._live(), f"partition {number}")
 
     # Called by the assignment, the router and the watchdog.
@@ -79,13 +78,16 @@ class PartitionTask:
         """Commits what has been applied. The task then waits for `resume` or `close`."""
         self._suspend = True
         self.input_queue.drop_queues()
-        if self.state != "recovering":
+        if self.state == "recovering":
+            await self._opening.suspend()
+        else:
             self._wake.set()
             await self._quiet.wait()
 
     def resume(self) -> None:
         """Continues after a rebalance in which this worker kept the partition."""
         self._suspend = False
+        self._opening.resume()
         self._wake.set()
 
     async def close(self) -> None:
@@ -98,10 +100,8 @@ class PartitionTask:
         await asyncio.wait([self._task])
         self.input_queue.drop_queues()
         self._rounds.close()
-        for release in self._to_close:
-            await release()
-        self._to_close.clear()
-        for name in ("_processor", "_pending", "_committer"):
+        await self._opening.release()
+        for name in ("_restored", "_clock", "_processor", "_pending"):
             self.__dict__.pop(name, None)
 
     def refetch(self, reason: str, detail: str) -> None:
@@ -133,14 +133,10 @@ class PartitionTask:
 
     async def _restore(self) -> None:
         """Opens the partition, in a function of its own, so that its locals are freed."""
-        context = self._context
-        async with context.recovery_slots:
-            restored = await restore_partition(context, self.number, self._to_close.append)
+        context, restored = self._context, await self._opening.run()
+        self._restored, self._clock = restored, restored.clock
         self._processor = restored.processor
         self._pending = restored.pending
-        self._committer = restored.committer
-        self._now_floor = restored.now_floor
-        self._ids, self._served, self._anew = restored.ids, restored.served, restored.anew
         self.input_queue.reads = restored.reads
         self._spans = PartitionSpans(context.spans, self.number, restored.reads)
         self.recovered_records = restored.recovered_records
@@ -163,10 +159,12 @@ class PartitionTask:
 
     async def _work(self) -> None:
         """Applies inputs, commits and runs timers until suspended."""
+        if not self._suspend:
+            await self._clock.begin()
         while not self._suspend:
             self._wake.clear()
             batches = self.input_queue.take()
-            if batches:
+            if batches or self._untold():
                 self._step(batches)
             timers_run = await self._time()
             more = bool(batches) and self.input_queue.queued
@@ -180,13 +178,10 @@ class PartitionTask:
         self._context.failpoints.hit("on-revoke")
         await self._commit()
 
-    def _now(self) -> int:
-        return max(self._context.clock.now(), self._now_floor)
-
     def _step(self, batches: list[FetchedBatch]) -> None:
         began = time.monotonic()
         self._tell_of_change()
-        waiting = self._processor.step(self._pending, self._now(), batches)
+        waiting = self._processor.step(self._pending, self._clock.now(), batches)
         counts = _record_counts(batches)
         self._commit_policy.applied(waiting, self._pending.dirty, began)
         self._context.observer.stepped(self.number, counts, time.monotonic() - began)
@@ -205,27 +200,26 @@ class PartitionTask:
         """Commits the pending writes with the checkpoint, or the checkpoint alone."""
         pending = self._pending
         dirty = pending.dirty
-        if not dirty and not self._commit_policy.moved and not self._idle_too_long():
+        needed = self._commit_policy.moved or self._idle_too_long() or self._clock.wanted
+        if not dirty and not needed:
             return
-        began, now = time.monotonic(), self._now()
+        began, before, now = time.monotonic(), self._context.clock.now(), self._clock.now()
         cluster, reads = self._context.cluster, dict(self.input_queue.reads)
         if dirty:
             self._processor.before_commit(pending, now, dict(reads))
-        checkpoint = Checkpoint(
-            FORMAT, cluster.partition_count, now, reads, self._ids, self._served, self._anew
-        )
+        checkpoint = self._restored.checkpoint(cluster.partition_count, now, reads)
         offsets = {topic: reads[topic] for topic in self._context.processor.spec.topics}
         changes, outputs = pending.change_count, pending.output_count
         value, limit = encode_checkpoint(checkpoint), self._config.transaction_timeout_seconds
         # The time limit does not include the wait for a commit slot.
         async with self._context.commit_slots, _at_most(limit, self._context.watch.verdict):
             with self._spans.around(reads, changes) as span:
-                await self._committer.commit(pending, value, offsets, now, span)
+                await self._restored.committer.commit(pending, value, offsets, now, span)
         pending.clear()
-        self._now_floor = now
         self.last_commit_at = now
         self._commit_policy.committed()
         self._committed_at = time.monotonic()
+        self._clock.committed(now, before)
         if dirty:
             self._processor.committed()
         self._context.observer.committed(self.number, changes, outputs, time.monotonic() - began)
@@ -233,7 +227,7 @@ class PartitionTask:
     async def _time(self) -> bool:
         """Runs a round of timers if one is due and its inputs are read. Returns whether it did."""
         due = self._processor.due()
-        ends = self._rounds.ready(due, self._now(), self.input_queue.reads)
+        ends = self._rounds.ready(due, self._context.clock.now(), self.input_queue.reads)
         if due is None or ends is None:
             return False
         await self._run_timers(ends, due)
@@ -241,17 +235,18 @@ class PartitionTask:
 
     async def _run_timers(self, ends: HighWatermarks, due: int) -> None:
         """Runs one round of timers, in a transaction of its own."""
-        if self._pending.dirty:
+        if self._pending.dirty or self._clock.wanted:
             await self._commit()
         self._context.failpoints.hit("before-fire")
-        began, now = time.monotonic(), self._now()
+        began, now = time.monotonic(), self._clock.now()
         self._tell_of_change()
+        sure = ends.looked and self._clock.sure(self._config.clock_jump_seconds)
         more = self._processor.run_timers(
             self._pending,
             now,
             ends.as_of,
             self._config.timers_per_round,
-            favourable_only=not ends.looked,
+            favourable_only=not sure,
         )
         if not more:
             self._rounds.forget()
@@ -262,11 +257,18 @@ class PartitionTask:
         elif self._processor.due() == due:
             self._rounds.hold()
 
+    def _untold(self) -> bool:
+        """Whether the cluster has changed and the processor does not know it yet.
+
+        It is told in a step, if need be one without inputs, so that a transaction notes it.
+        """
+        return self._context.watch.changed is not None and not self._told_of_change
+
     def _tell_of_change(self) -> None:
         """Tells the processor once that the cluster has changed, before its next decision."""
-        if self._context.watch.changed is not None and not self._told_of_change:
+        if self._untold():
             self._told_of_change = True
-            self._processor.cluster_changed(self._now())
+            self._processor.cluster_changed(self._clock.now())
 
     async def _sleep(self) -> None:
         """Sleeps until the task is woken, or a commit or a timer is due."""

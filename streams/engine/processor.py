@@ -184,7 +184,8 @@ class PartitionProcessor(Protocol):
         streams/engine/DESIGN.md, "What watches the cluster".
 
         From now on it must decide no adverse event, and answer windows stand still, until the next
-        start of the worker. Called at most once, before a step or a round of timers.
+        start of the worker. Called at most once, before a step (if there are no inputs, one without
+        any) or a round of timers, whose transaction notes it.
         """
         ...
 

@@ -25,6 +25,12 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
         self._sender.__class__ = OnceSender
         self._txn_manager.__class__ = Manager
 
+    @property
+    def producer_id(self) -> int:
+        """The number that the broker gave this producer."""
+        found: int = self._txn_manager.producer_id
+        return found
+
     def create_batch(self, topic: str = "") -> BatchBuilder:
         """Returns an empty batch; for a topic of `compressed_topics` it is packed with zstd."""
         if topic not in self._compressed:

@@ -2,15 +2,20 @@
 
 It must run after the producer's start, which fences the predecessor and ends its transaction; then
 the ends of the changelogs are final. It reads until the consumer's position reaches the end, not
-until the last record, because commit markers follow that.
+until the last record, because commit markers follow that. The end is the high watermark: for a
+reader of committed records a changelog seems to end where a transaction of any producer is open,
+and to stop there would restore an older state, which counts inputs twice.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from operator import attrgetter
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint
 from streams.engine.config import EngineConfig
@@ -21,16 +26,31 @@ from streams.engine.notes import decode_note, read_notes
 from streams.engine.processor import Record, StoreSpec
 from streams.engine.stores import BrokenDiskError, PartitionStores
 from streams.kafka.consumer import TolerantConsumer
+from streams.kafka.requests.open_transactions import open_transactions
 from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker, UnreadableStateStop
 
 logger = logging.getLogger(__name__)
 
+HIDDEN_SECONDS = 3.0
+"""How long an open transaction may hide the end of a changelog before it is named."""
+HIDDEN_LOOK_SECONDS = 0.2
 CHUNK_RECORDS = 1_000
 # Of each changelog in one answer. Several partitions are restored at once, and the allocators keep
 # some of what the peak has opened: with 4 MiB three partitions took 55 MiB, with this 34.
 FETCH_BYTES = 1024 * 1024
 _KEY, _VALUE = attrgetter("key"), attrgetter("value")
+
+
+class HiddenEndError(Exception):
+    """An open transaction of another producer hides the end of a changelog.
+
+    `place`: the changelog with its partition, and the first offset that cannot be read.
+    """
+
+    def __init__(self, message: str, place: tuple[str, int]) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 def plain_consumer(config: EngineConfig, isolation: str, client: str) -> TolerantConsumer:
@@ -75,6 +95,7 @@ async def recover(
     Raises:
         StopWorker: a changelog has lost records, has an unreadable batch, or was deleted and
             created again without being accepted.
+        HiddenEndError: an open transaction hides the end of a changelog.
     """
     if stores.load_meta(config.state_max_age_seconds):
         try:
@@ -91,17 +112,57 @@ async def recover(
     consumer = plain_consumer(config, "read_committed", f"recovery-{partition}")
     await consumer.start()
     try:
-        await _leave_another_changelog(consumer, stores, list(topics), partition, ids)
         tps = {TopicPartition(topic, partition): store for topic, store in topics.items()}
         consumer.assign(list(tps))
+        ends = await _whole_ends(consumer, list(tps))
+        await _leave_another_changelog(consumer, stores, list(topics), partition, ids)
+        if consumer.assignment() != set(tps):
+            consumer.assign(list(tps))
         begins = await consumer.beginning_offsets(list(tps))
-        ends = await consumer.end_offsets(list(tps))
         starts = _starts(stores, tps, begins, ends)
         for tp, start in starts.items():
             consumer.seek(tp, start)
         return await _read(consumer, stores, tps, starts, ends)
     finally:
         await consumer.stop()
+
+
+async def _whole_ends(
+    consumer: TolerantConsumer, places: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Returns the high watermarks, once all records below them can be read.
+
+    Raises:
+        HiddenEndError: an open transaction hides some.
+    """
+    ends = await consumer.high_watermarks(places)
+    until = time.monotonic() + HIDDEN_SECONDS
+    while True:
+        stable = await consumer.end_offsets(places)
+        hidden = next((tp for tp in places if stable[tp] < ends[tp]), None)
+        if hidden is None:
+            return ends
+        if time.monotonic() >= until:
+            raise await _hidden_end(consumer, hidden, stable[hidden], ends[hidden])
+        await asyncio.sleep(HIDDEN_LOOK_SECONDS)
+
+
+async def _hidden_end(
+    consumer: TolerantConsumer, tp: TopicPartition, offset: int, end: int
+) -> HiddenEndError:
+    """Makes the error, which names the transaction if the broker says whose it is."""
+    owner = "a producer"
+    with suppress(KafkaError, OSError, TimeoutError):
+        for it in await open_transactions(consumer._client, [tp]):
+            own = "" if it.transactional_id is None else f" ({it.transactional_id})"
+            seconds = it.open_seconds(int(time.time() * 1000))
+            owner = f"for {seconds:.0f} s producer {it.producer_id}{own}"
+    return HiddenEndError(
+        f"changelog {tp.topic}[{tp.partition}] cannot be read beyond offset {offset}, though it "
+        f"reaches to {end}: {owner} has had a transaction open there. `byline doctor` says how to "
+        "end it, `byline topics acl` who needs to write there",
+        (f"{tp.topic}[{tp.partition}]", offset),
+    )
 
 
 async def _leave_another_changelog(

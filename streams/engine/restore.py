@@ -9,9 +9,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from streams.engine.checkpoint import Checkpoint
+from aiokafka import TopicPartition
+
+from streams.engine.broker_clock import PartitionClock
+from streams.engine.checkpoint import FORMAT, Checkpoint
+from streams.engine.clock import FAR_SECONDS, utc
 from streams.engine.context import EngineContext
 from streams.engine.continuity import (
+    MEANWHILE,
     check_bounds,
     check_checkpoint,
     check_stateless,
@@ -31,9 +36,9 @@ class RestoredPartition:
     """A partition that is ready to be processed.
 
     `reads`: by topic, the offset to read next. `ids`, `served`, `anew`: as in `Checkpoint`.
-    `now_floor`: the time of the last transaction, milliseconds UTC; time must not go behind it.
     """
 
+    clock: PartitionClock
     processor: PartitionProcessor
     pending: PendingWrites
     committer: Committer
@@ -41,24 +46,39 @@ class RestoredPartition:
     ids: dict[str, str]
     served: dict[str, str]
     anew: dict[str, int]
-    now_floor: int
     recovered_records: int
+
+    def checkpoint(self, partitions: int, now: int, reads: dict[str, int]) -> Checkpoint:
+        """Makes the checkpoint of a transaction; the arguments are as in `Checkpoint`."""
+        return Checkpoint(FORMAT, partitions, now, reads, self.ids, self.served, self.anew)
+
+
+OnOpen = Callable[[Callable[[], Awaitable[None]]], None]
+"""Called with a function that closes an opened resource, as soon as it is opened."""
+
+
+async def start_producer(
+    context: EngineContext, number: int, on_open: OnOpen
+) -> TransactionalProducer:
+    """Starts the producer of partition `number`, which fences all others of this number."""
+    producer = TransactionalProducer(context.config, number)
+    on_open(producer.stop)
+    async with asyncio.timeout(context.config.broker_wait_seconds):
+        await producer.start()
+    context.failpoints.hit("after-init")
+    return producer
 
 
 async def restore_partition(
-    context: EngineContext, number: int, on_open: Callable[[Callable[[], Awaitable[None]]], None]
+    context: EngineContext, number: int, producer: TransactionalProducer, on_open: OnOpen
 ) -> RestoredPartition:
-    """Opens partition `number`. It calls `on_open` with a function to close each opened resource.
+    """Opens partition `number`, whose producer has started.
 
     Raises:
-        StopWorker: state and topics do not fit together, or the clock is behind the state.
+        StopWorker: state and topics do not fit together, or the clock is far behind the state.
+        HiddenEndError: an open transaction hides the end of a changelog.
     """
     config, spec, began = context.config, context.processor.spec, time.monotonic()
-    producer = TransactionalProducer(config, number)
-    on_open(producer.stop)
-    async with asyncio.timeout(config.broker_wait_seconds):
-        await producer.start()
-    context.failpoints.hit("after-init")
 
     stores = context.open_stores(number)
 
@@ -74,12 +94,7 @@ async def restore_partition(
     reads = _reads(context, number, checkpoint, bounds)
     context.failpoints.hit("after-position")
     now_floor = checkpoint.now if checkpoint is not None else 0
-    ahead_seconds = (now_floor - context.clock.now()) / 1000
-    if ahead_seconds > config.clock_jump_seconds:
-        raise StopWorker(
-            f"the clock is {ahead_seconds:.0f} s behind the last transaction of partition {number}",
-            ExitCode.RESTART,
-        )
+    _check_clock(context, number, now_floor)
     names = tuple(store.name for store in spec.stores)
     pending = PendingWrites(stores, names, number)
     changelogs = {name: config.changelog(name) for name in names}
@@ -110,10 +125,47 @@ async def restore_partition(
         extra=event("partition_ready"),
     )
     served = checkpoint.served if checkpoint is not None else {}
+    place = TopicPartition(changelogs[names[0]], number)
     # A topic that is read without being accepted keeps its old id in the checkpoint.
     old = {topic: checkpoint.ids[topic] for topic in served} if checkpoint is not None else {}
     return RestoredPartition(
-        processor, pending, committer, reads, cluster.ids() | old, served, anew, now_floor, records
+        PartitionClock(context.clock, context.broker_clock, producer, place, now_floor),
+        processor,
+        pending,
+        committer,
+        reads,
+        cluster.ids() | old,
+        served,
+        anew,
+        records,
+    )
+
+
+def _check_clock(context: EngineContext, number: int, now_floor: int) -> None:
+    """Compares the clock with the time of the partition's last transaction.
+
+    If the clock is behind, time stands still until it gets there, and adverse timers wait.
+
+    Raises:
+        StopWorker: it is far behind.
+    """
+    config, now = context.config, context.clock.now()
+    behind_seconds = (now_floor - now) / 1000
+    if behind_seconds <= config.clock_jump_seconds:
+        return
+    said = (
+        f"this machine's clock says {utc(now)}, but the last transaction of partition {number} is "
+        f"of {utc(now_floor)}: this clock is {behind_seconds:.0f} s behind, or that of the worker "
+        "before was ahead"
+    )
+    if behind_seconds > FAR_SECONDS and not config.favourable_only:
+        raise StopWorker(
+            f"{said}. If it is wrong, set it, and start again. If it is right, start again at "
+            f"{utc(now_floor)}; {MEANWHILE}",
+            ExitCode.PERSON,
+        )
+    context.log.error(
+        "%s. Adverse events of the partition wait until then", said, extra=event("clock_behind")
     )
 
 

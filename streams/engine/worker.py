@@ -4,10 +4,12 @@ import asyncio
 import gc
 import logging
 import sys
+import time
 from dataclasses import dataclass
 
 from streams.engine.assignment import Assignment
 from streams.engine.broadcast import Broadcast
+from streams.engine.broker_clock import BrokerClock
 from streams.engine.clock import Clock
 from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
@@ -34,6 +36,9 @@ GC_THRESHOLDS = (100_000, 20, 100)
 SWITCH_SECONDS = 0.001
 # How long the last spans may take to be sent, at a clean stop and at a crash.
 SPANS_SECONDS = 1.0
+FIRST_LOOK_SECONDS = 10.0
+"""How long partitions wait to be opened for the first look at the cluster. Without one adverse
+timers wait, so a worker goes on for what is favourable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,7 @@ class Engine:
         context = await self._make_context()
         watch, watermarks, broadcast = context.watch, context.watermarks, context.broadcast
         await watermarks.start()
-        # Partitions decide at once when they open, so the first look must come before that.
-        await watch.looked_since(self.clock.now())
+        await _look_first(watch, self.clock.now())
         tasks = [
             spawn(watch.run(), "watching the cluster"),
             spawn(watermarks.run(), "asking for ends"),
@@ -135,6 +139,7 @@ class Engine:
             cluster=cluster,
             watch=watch,
             watermarks=watermarks,
+            broker_clock=BrokerClock(config, self.clock, watermarks.marked_at),
             broadcast=broadcast,
             lags=LagBook(),
             disk_memory=DiskMemory.of(config.block_cache_bytes, config.write_buffer_bytes),
@@ -212,6 +217,16 @@ class Engine:
             write_buffer_bytes=memory.write_buffers.get_usage(),
             block_cache_bytes=memory.cache.get_usage(),
         )
+
+
+async def _look_first(watch: ClusterWatch, since: int) -> None:
+    """Waits for a look that began at `since` or later, at most `FIRST_LOOK_SECONDS`.
+
+    Partitions decide at once when they open, so the first look must come before that.
+    """
+    until = time.monotonic() + FIRST_LOOK_SECONDS
+    while not await watch.looked_since(since) and time.monotonic() < until:
+        pass
 
 
 def _spare_the_interpreter() -> None:

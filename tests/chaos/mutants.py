@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from streams.engine import (
     fetch_queues,
     high_watermarks,
-    partition_task,
+    opening,
     producer,
     restore,
     transaction,
@@ -105,25 +105,20 @@ def futures_not_awaited() -> None:
 def init_after_position() -> None:
     """State and position are read first, the predecessor is fenced some seconds later."""
     restore_partition = restore.restore_partition
-    start = producer.TransactionalProducer.start
 
-    async def lazily(engine: Any, number: int, on_open: Any) -> Any:
-        late: list[Any] = []
+    async def not_yet(engine: Any, number: int, on_open: Any) -> Any:
+        made = producer.TransactionalProducer(engine.config, number)
+        on_open(made.stop)
+        return made
 
-        async def not_yet(self: Any) -> None:
-            late.append(self)
-
-        producer.TransactionalProducer.start = not_yet  # type: ignore[method-assign]
-        try:
-            opened = await restore_partition(engine, number, on_open)
-        finally:
-            producer.TransactionalProducer.start = start  # type: ignore[method-assign]
+    async def lazily(engine: Any, number: int, made: Any, on_open: Any) -> Any:
+        opened = await restore_partition(engine, number, made, on_open)
         await asyncio.sleep(6)
-        for one in late:
-            await start(one)
+        await made.start()
         return opened
 
-    partition_task.restore_partition = lazily  # type: ignore[attr-defined]
+    opening.start_producer = not_yet  # type: ignore[attr-defined, assignment]
+    opening.restore_partition = lazily  # type: ignore[attr-defined]
 
 
 def _shown(self: Any, pending: Any, position: bytes, known: dict[str, int]) -> None:

@@ -12,9 +12,14 @@ from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 
 from schemas.topics import TOPICS
+from streams.engine.broker_clock import BrokerClock
+from streams.engine.clock import Clock
 from streams.engine.preflight import inspect_cluster
+from streams.engine.producer import TransactionalProducer
+from streams.engine.recovery import plain_consumer
 from streams.index.feed import Feed
 from streams.index.projection import READ
+from streams.kafka.requests.open_transactions import marker_time
 from streams.letters.producer import OutcomeUnknownError, in_transaction, redrive_producer
 from streams.operate.clients import admin_client, consumer
 from streams.operate.errors import KafkaAbsentError, NoRightError
@@ -91,6 +96,26 @@ async def test_a_worker_may_do_its_whole_transaction(topics: GuardedKafka) -> No
             if topic.role not in ("input", "acks") or topic.name == "switches":
                 await producer.send_and_wait(NAMES.of(topic), b"{}", b"weibo:a", 0)
         await producer.send_offsets_to_transaction({source: 1}, "byline")
+
+
+async def test_a_worker_may_ask_when_its_transaction_ended(
+    topics: GuardedKafka, tmp_path: Path
+) -> None:
+    """Which is the only way to the broker's time that its rights allow."""
+    config, place = engine_config(topics, tmp_path), TopicPartition("byline-accounts-changelog", 1)
+    clock, reader = Clock(), plain_consumer(config, "read_uncommitted", "ends")
+    producer = TransactionalProducer(config, 1)
+    await reader.start()
+    await producer.start()
+    try:
+        found = BrokerClock(
+            config, clock, lambda place, number: marker_time(reader._client, place, number)
+        )
+        await found.begin(producer, place)
+        assert found.agrees
+    finally:
+        await producer.stop()
+        await reader.stop()
 
 
 async def test_a_worker_may_not_write_its_own_input(topics: GuardedKafka) -> None:

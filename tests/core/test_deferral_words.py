@@ -3,7 +3,10 @@
 import pytest
 
 from schemas.enums import Deferral, Event
+from streams.core.limits.cluster import CLUSTER
 from streams.core.model.account import Account, encode
+from streams.core.model.instants import rfc3339
+from streams.core.model.ports import ACCOUNTS
 from tests.core.given import DAY, HOUR, Day, policy, stability
 from tests.core.states import begun, delivered
 
@@ -35,6 +38,17 @@ def test_all_grounds_at_once_are_named_in_the_order_of_the_words() -> None:
         "stale",
     ]
     assert waits_for(day) == sorted(waits_for(day), key=ORDER.index)
+
+
+def test_a_changed_cluster_is_noted_though_no_input_comes() -> None:
+    day = begun()
+    day.partition.cluster_changed(day.now)
+    assert not day.partition.step(day.tables, day.now, [])
+    assert day.tables.get(ACCOUNTS, CLUSTER) is not None
+    day.partition.before_commit(day.tables, day.now, {})
+    (*_, (topic, _, record, _)) = day.tables.outputs
+    assert (topic, record["kind"], record["steps"]) == ("decisions", "transaction", [])
+    assert record["cluster_changed"] == rfc3339(day.now)
 
 
 def test_refusals_stand_between_the_switches_and_the_cluster() -> None:

@@ -6,6 +6,7 @@ without its cure.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -181,6 +182,21 @@ def no_look() -> None:
     cluster_watch.ClusterWatch._take_look = taken  # type: ignore[method-assign]
 
 
+def slow_look() -> None:
+    """The first look at the cluster takes longer than a timer waits for one."""
+    take, first = cluster_watch.ClusterWatch._take_look, [True]
+
+    async def slow(self: Any) -> None:
+        if first.pop() if first else False:
+            await asyncio.sleep(7.0)
+            await take(self)
+            logging.getLogger(__name__).info("the first look is over")
+        else:
+            await take(self)
+
+    cluster_watch.ClusterWatch._take_look = slow  # type: ignore[method-assign]
+
+
 def tail_check() -> None:
     """Nobody compares how far was fetched with how far was applied."""
     watchdog.Watchdog._check_tails = lambda self: None  # type: ignore[method-assign]
@@ -241,6 +257,7 @@ ALL: dict[str, Callable[[], None]] = {
         half_assignment,
         no_leaving,
         no_look,
+        slow_look,
         tail_check,
         span_check,
         late_assignment,

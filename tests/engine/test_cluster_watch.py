@@ -227,6 +227,22 @@ def test_given_no_look_at_the_cluster_then_adverse_timers_wait_and_favourable_on
     toys.assert_exact()
 
 
+def test_given_a_slow_first_look_then_no_partition_is_opened_before_it_is_over(toys: Toys) -> None:
+    worker = toys.worker(**{"break": ["slow_look"]}).ready()
+    assert worker.log.index("the first look is over") < worker.log.index(" ready, ")
+
+
+def test_given_a_changed_cluster_then_idle_partitions_note_it_too(toys: Toys) -> None:
+    worker = toys.worker().ready(parts=4)
+    assert not any(toys.read("seals").values())
+    toys.grow(6, *toys.keyed())
+    wait_until(lambda: worker.status["changed"], 10, "the change is seen")
+    wait_until(lambda: all(toys.read("seals").values()), 5, "a transaction of each partition")
+    # Each notes it once.
+    time.sleep(2)
+    assert [len(messages) for messages in toys.read("seals").values()] == [1, 1, 1, 1]
+
+
 def _served(worker: HarnessWorker) -> int:
     return sum(state == "running" for state, _ in worker.status["parts"].values())
 

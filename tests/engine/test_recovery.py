@@ -3,15 +3,20 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
-from streams.engine import recovery
+from streams.engine import acceptance, notes, recovery
+from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint, encode_checkpoint
 from streams.engine.config import EngineConfig
 from streams.engine.processor import StoreSpec
 from streams.engine.stores import DiskMemory, PartitionStores
+from streams.stop_worker import StopWorker
 from tests.engine.harness import HarnessWorker, Toys, wait_until
+from tests.engine.toy import Toy
 
 pytestmark = pytest.mark.kafka
 
@@ -131,6 +136,74 @@ def test_given_reads_in_seals_then_they_never_go_back(toys: Toys) -> None:
         reads = [json.loads(m.value())["reads"][f"{toys.prefix}.adds"] for m in messages]
         assert reads == sorted(reads)
         assert reads[-1] == len(toys.expected()[partition])
+
+
+def _open_transaction(toys: Toys, topic: str) -> Producer:
+    """Another producer's, with a record in partition 0 of a topic."""
+    other = Producer(
+        {
+            "bootstrap.servers": toys.bootstrap,
+            "transactional.id": f"{toys.prefix}-other",
+            "log_level": 0,
+        }
+    )
+    other.init_transactions(10)
+    other.begin_transaction()
+    other.produce(topic, None, b"other", partition=0)
+    other.flush(10)
+    return other
+
+
+@pytest.mark.parametrize("disk", ["own", "empty"])
+def test_given_a_foreign_transaction_in_the_changelog_then_no_older_state_is_restored(
+    make_toys: Callable[..., Toys], disk: str
+) -> None:
+    toys = make_toys(2).make_topics()
+    toys.add(100)
+    first = toys.worker().ready()
+    toys.assert_exact()
+    other = _open_transaction(toys, f"{toys.prefix}-counts-changelog")
+    toys.add(100)
+    toys.assert_exact()
+    first.kill()
+    if disk == "empty":
+        toys.lose_disk()
+    second = toys.worker()
+    wait_until(lambda: "cannot be read beyond offset" in second.log, 30, "the transaction is named")
+    assert f"{toys.prefix}-counts-changelog[0]" in second.log
+    assert f"({toys.prefix}-other) has had a transaction open there" in second.log
+    # The other partition is not held up.
+    wait_until(lambda: second.status["parts"].get("1", [""])[0] == "running", 10, "the other runs")
+    toys.add(100)
+    wait_until(lambda: len(toys.seen()[1]) == 150, 10, "the other's outputs")
+    assert len(toys.seen()[0]) == 100
+    other.abort_transaction(10)
+    second.ready(parts=2)
+    toys.assert_exact()
+
+
+async def test_given_a_foreign_transaction_then_no_older_checkpoint_is_read(
+    toys: Toys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "STALL_SECONDS", 2.0)
+    changelog = f"{toys.prefix}-counts-changelog"
+    config = EngineConfig(
+        application_id=toys.prefix, bootstrap_servers=toys.bootstrap, data_dir=toys.folder
+    )
+
+    def put(now: int) -> None:
+        value = encode_checkpoint(Checkpoint(1, 4, now, {}))
+        toys.produce(changelog, CHECKPOINT_KEY.decode(), value, 0)
+        toys.flush()
+
+    put(1)
+    other = await asyncio.to_thread(_open_transaction, toys, changelog)
+    put(2)
+    with pytest.raises(StopWorker, match="an open transaction hides what follows"):
+        await acceptance.read_checkpoints(config, Toy(toys.prefix).spec)
+    await asyncio.to_thread(other.abort_transaction, 10)
+    found = await acceptance.read_checkpoints(config, Toy(toys.prefix).spec)
+    assert {number: one.now for number, one in found.items()} == {0: 2}
 
 
 SPECS = (StoreSpec("counts", in_memory=False),)

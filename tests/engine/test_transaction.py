@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.engine.checkpoint import CHECKPOINT_KEY
+from streams.engine.checkpoint import CHECKPOINT_KEY, Checkpoint
 from streams.engine.clock import Clock
 from streams.engine.commit_policy import CommitPolicyState
 from streams.engine.config import EngineConfig
@@ -137,16 +137,25 @@ async def test_what_waits_for_its_turn_has_not_begun_and_outlives_no_limit(tmp_p
         async def commit(self, *_: Any) -> None:
             await asyncio.sleep(0.1)
 
+    class NoClock:
+        wanted = False
+        now = context.clock.now
+
+        def committed(self, now: int, before: int) -> None: ...
+
+    checkpoint = Checkpoint(1, 20, 0, {})
+    restored = SimpleNamespace(committer=Slow(), checkpoint=lambda *_: checkpoint)
+
     def owned(number: int) -> PartitionTask:
         one = PartitionTask.__new__(PartitionTask)
         one.number, one._context, one._config = number, context, config  # type: ignore[assignment]
         one._pending = PendingWrites(opened(tmp_path / str(number)), ("a", "b"), number)
         one._pending.put("a", b"k", b"v")
         one._processor = SimpleNamespace(before_commit=lambda *_: None, committed=lambda: None)  # type: ignore[assignment]
-        one._committer = Slow()  # type: ignore[assignment]
         one._commit_policy = CommitPolicyState(config)
-        one._now_floor, one._committed_at = 0, time.monotonic()
-        one._ids, one._served, one._anew = {}, {}, {}
+        one._committed_at = time.monotonic()
+        one._clock = NoClock()  # type: ignore[assignment]
+        one._restored = restored  # type: ignore[assignment]
         one._spans = PartitionSpans(None, number, {})
         one.input_queue = InputQueue(FetchBuffer(1, 1), number, (), None, 1)
         return one

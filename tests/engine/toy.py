@@ -4,7 +4,7 @@ Inputs: topic `<prefix>.adds` (key = account, value = how much) and `<prefix>.ma
 value = delay in ms: a timer; empty value: the timer is cancelled; `boom`: refuse; `crash`: raise;
 `tell N`: every partition is to multiply by N from now on).
 A timer whose key begins with `fav` is favourable, any other adverse: none of those acts once the
-cluster has changed. Batches that cannot be read lead to an output each.
+cluster has changed, which a step notes. Batches that cannot be read lead to an output each.
 Every add that makes a count even, or all with `every=1`, sends `account total` to `<prefix>.out`.
 The broadcast topic sets a factor. Outputs carry the input's offset so a double would show.
 """
@@ -29,10 +29,12 @@ class ToyPart:
         toy.parts.add(self)
         self.timers: list[tuple[int, bytes]] = []
         for key, value in scan.items("timers"):
-            heapq.heappush(self.timers, (int(value), key))
+            if key != b"#changed":
+                heapq.heappush(self.timers, (int(value), key))
         raw = scan.get("counts", b"#factor")
         self.factor = int(raw) if raw else 1
         self.changed_at: int | None = None
+        self.noted = False
 
     def made_anew(self, before: Mapping[str, int]) -> None: ...
 
@@ -42,6 +44,9 @@ class ToyPart:
 
     def step(self, transaction: Transaction, now: int, batches: Sequence[FetchedBatch]) -> bool:
         waiting = False
+        if self.changed_at is not None and not self.noted:
+            self.noted = True
+            transaction.put("timers", b"#changed", b"%d" % self.changed_at)
         for batch in batches:
             for first, last, _ in batch.unreadable:
                 value = json.dumps({"topic": batch.topic, "first": first, "last": last}).encode()

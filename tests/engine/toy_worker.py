@@ -23,6 +23,9 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stdout,
     )
+    if ahead := options.pop("ahead_seconds", 0):
+        true = time.time
+        time.time = lambda: true() + ahead
     prefix, every = options.pop("prefix"), options.pop("every", 1)
     append_time = options.pop("append_time", False)
     status_path = options.pop("status", None)

@@ -207,6 +207,26 @@ async def open_transactions(
     return [await _named(client, one) for one in found]
 
 
+async def marker_time(client: Any, place: tuple[str, int], producer_id: int) -> int | None:
+    """Returns the time of the marker that ended a producer's last transaction in a partition.
+
+    The partition's leader gives it by its own clock; milliseconds UTC. None while a transaction is
+    open there, its marker is not written, or the leader does not know the producer. `client` is an
+    AIOKafkaClient. Raises as `open_transactions` does.
+    """
+    for node, topics in (await _by_leader(client, [place])).items():
+        wanted = [(topic, numbers, _NO_TAGS) for topic, numbers in topics.items()]
+        answer = await client.send(node, Exact(DescribeProducersRequest0(wanted, _NO_TAGS)))
+        for topic, partitions, _ in answer.topics:
+            for partition, error_code, _, producers, _ in partitions:
+                if error_code:
+                    raise for_code(error_code)(f"{topic}[{partition}]")
+                for known, _, _, written_at, _, start_offset, _ in producers or ():
+                    if known == producer_id and start_offset < 0:
+                        return int(written_at)
+    return None
+
+
 async def _by_leader(
     client: Any, places: Iterable[tuple[str, int]]
 ) -> dict[int, dict[str, list[int]]]:
