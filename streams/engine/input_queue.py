@@ -76,10 +76,11 @@ class InputQueue:
         """Removes and returns the next batches, in the order of the topics, and advances `reads`.
 
         It stops after about `batch_records` records, or STEP_BYTES, but takes something of every
-        topic, so that no topic waits for the backlog of another. Of a larger batch it takes the
-        first records, so that a commit may come before the others: a producer can put a million
-        records into one Kafka batch, and each may lead to an output. The broadcast topic comes
-        first, and the others wait until it is read to its end, because it concerns every account.
+        topic, so that no topic waits for the backlog of another. Of a batch of over twice as many
+        records it takes the first ones, so that a commit may come before the others: a producer can
+        put a million records into one Kafka batch, and each may lead to an output. The broadcast
+        topic comes first, and the others wait until it is read to its end, because it concerns
+        every account.
         """
         batches: list[FetchedBatch] = []
         broadcast = self._broadcast
@@ -97,7 +98,8 @@ class InputQueue:
                 if served and (room <= 0 or room_bytes <= 0):
                     break
                 size = queue.size
-                batch = queue.take(self._batch_records, room_bytes if served else STEP_BYTES)
+                most_bytes = room_bytes if served else STEP_BYTES
+                batch = queue.take(2 * self._batch_records, most_bytes)
                 batches.append(batch)
                 self.reads[topic] = batch.end
                 room -= len(batch.records)

@@ -119,8 +119,10 @@ def read_compiled(batch: Any, keep_headers: bool) -> Piece | None:
     size = len(payload) if payload is not None else 0
     if size > LARGE_BYTES:
         return None
-    records = list(islice(iterator, MANY_RECORDS + 1))
-    if len(records) > MANY_RECORDS:
+    if batch.next_offset - batch.base_offset <= MANY_RECORDS:
+        # A broker takes no batch with more records than offsets.
+        records = list(iterator)
+    elif len(records := list(islice(iterator, MANY_RECORDS + 1))) > MANY_RECORDS:
         return None
     if payload is None:
         # The broker checks the offsets inside compressed batches only, so check those of others.

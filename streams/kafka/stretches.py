@@ -60,7 +60,16 @@ class KeptRecords:
     The bytes are needed to read a batch that aiokafka cannot, and the compiled class hides them.
     """
 
-    __slots__ = ("_cursor", "has_next", "next_batch", "rest", "size_in_bytes", "stretch", "taken")
+    __slots__ = (
+        "_cursor",
+        "has_next",
+        "large",
+        "next_batch",
+        "rest",
+        "size_in_bytes",
+        "stretch",
+        "taken",
+    )
 
     def __init__(self, stretch: bytes) -> None:
         compiled = MemoryRecords(stretch)
@@ -68,6 +77,8 @@ class KeptRecords:
         self.has_next: Callable[[], bool] = compiled.has_next
         self.next_batch: Callable[[], Any] = compiled.next_batch
         self.size_in_bytes: Callable[[], int] = compiled.size_in_bytes
+        # There may be a batch that is large without compression.
+        self.large = len(stretch) > LARGE_BYTES
         self.rest: Rest | None = None
         self.taken = False
         self._cursor = 0
@@ -76,11 +87,6 @@ class KeptRecords:
     def more(self) -> bool:
         """Whether a batch, or a rest of one, is left."""
         return self.rest is not None or self.has_next()
-
-    @property
-    def large(self) -> bool:
-        """Whether there may be a batch that is large without compression."""
-        return self.size_in_bytes() > LARGE_BYTES
 
     def raw(self, batch: Any) -> bytes:
         """Returns the bytes of a batch, which must not lie before one that was asked for."""
@@ -172,7 +178,8 @@ class Taking:
         self.cost += piece.cost
         rest = pending._records.rest = piece.rest
         end = batch.next_offset if rest is None else rest.resume_offset
-        pending.next_fetch_offset = max(start, end)
+        if end > start:
+            pending.next_fetch_offset = end
 
     def _read(self, batch: Any) -> Piece:
         """Reads a batch, or its first records if it is large.
@@ -184,7 +191,7 @@ class Taking:
             return read_rest(batch, room)
         stretch: KeptRecords = self._pending._records
         start = self._pending.next_fetch_offset
-        if batch.magic >= 2 and not batch.compression_type and stretch.large:
+        if stretch.large and batch.magic >= 2 and not batch.compression_type:
             raw = stretch.raw(batch)
             if len(raw) > LARGE_BYTES:
                 return read_tolerant(raw, room, start)
