@@ -26,7 +26,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[PlainRecord])
 
 
-class Page(NamedTuple):
+class PackedPage(NamedTuple):
     """Compressed records; `first` and `last` are the offsets of two of them."""
 
     first: int
@@ -38,10 +38,10 @@ class PackedRecords:
     """Records in the order of their offsets. Headers are not kept."""
 
     def __init__(self) -> None:
-        self._pages: list[Page] = []
+        self._pages: list[PackedPage] = []
         self._latest: list[Record] = []
         self._latest_bytes = 0
-        self._opened: tuple[Page | None, Sequence[Record]] = (None, ())
+        self._opened: tuple[PackedPage | None, Sequence[Record]] = (None, ())
 
     def add(self, records: Iterable[Record]) -> None:
         """Adds records, all behind those that are here."""
@@ -76,10 +76,10 @@ class PackedRecords:
             for it in self._latest
         ]
         packed = bytes(cramjam.zstd.compress(_encoder.encode(rows)))
-        self._pages.append(Page(rows[0].offset, rows[-1].offset, packed))
+        self._pages.append(PackedPage(rows[0].offset, rows[-1].offset, packed))
         self._latest, self._latest_bytes = [], 0
 
-    def _open(self, page: Page) -> Sequence[Record]:
+    def _open(self, page: PackedPage) -> Sequence[Record]:
         """Unpacks a page, or returns the one that was unpacked last: partitions read together."""
         opened, records = self._opened
         if opened is not page:

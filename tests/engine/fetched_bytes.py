@@ -10,7 +10,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionReco
 from streams.kafka.stretches import KeptRecords, install
 
 
-class Position:
+class ReadPosition:
     """A partition's state as aiokafka's subscription keeps it."""
 
     paused = False
@@ -35,11 +35,11 @@ class Fetched:
         install()
         self._wait_consume_future = None
         self._records: OrderedDict[TopicPartition, Any] = OrderedDict()
-        self.positions: dict[TopicPartition, Position] = {}
+        self.positions: dict[TopicPartition, ReadPosition] = {}
         assigned = SimpleNamespace(active=True, state_value=self.positions.__getitem__)
         for number, raw in answer.items():
             tp, start = TopicPartition("t", number), (starts or {}).get(number, 0)
-            self.positions[tp] = Position(start)
+            self.positions[tp] = ReadPosition(start)
             pending = PartitionRecords(
                 tp, KeptRecords(raw), [], start, None, None, True, READ_COMMITTED
             )
