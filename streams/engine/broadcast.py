@@ -1,25 +1,22 @@
-"""The broadcast topic: every worker reads all of it, without the group, and keeps it in memory.
+"""The broadcast topic: every worker reads all of it, without the group, and keeps it packed.
 
 Each partition number has its own position in it, so a record takes effect exactly once in each of
 them, and a partition that moves to this worker can read it at once. The topic must be small.
 """
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Callable
-from operator import attrgetter
 
 from aiokafka import TopicPartition
 
 from streams.engine.config import EngineConfig
 from streams.engine.fetch_queues import FetchBuffer, FetchQueue
 from streams.engine.fetching import read_batches
-from streams.engine.processor import FetchedBatch, Record
+from streams.engine.packed_records import PackedRecords
+from streams.engine.processor import FetchedBatch
 from streams.engine.recovery import plain_consumer
 from streams.kafka.consumer import TolerantConsumer
 from streams.stop_worker import ExitCode, StopWorker
-
-_offset = attrgetter("offset")
 
 
 class Broadcast:
@@ -36,11 +33,13 @@ class Broadcast:
         self.caught_up = asyncio.Event()
         self._config = config
         self._on_growth = on_growth
-        self._records: list[Record] = []
+        self._records = PackedRecords()
         self._unreadable: list[tuple[int, int, int]] = []
 
-    def after(self, start: int, most: int) -> FetchedBatch | None:
-        """Returns up to `most` records from offset `start` on; None if there are none.
+    def after(self, start: int, most: int, max_bytes: int) -> FetchedBatch | None:
+        """Returns the records from offset `start` on; None if there are none.
+
+        They are at most `most`, and about `max_bytes`.
 
         Raises:
             StopWorker: records from `start` on were deleted from the topic.
@@ -54,10 +53,8 @@ class Broadcast:
                 "it were deleted, and it must be kept for ever",
                 ExitCode.PERSON,
             )
-        first = bisect_left(self._records, start, key=_offset)
-        records = self._records[first : first + most]
-        rest = first + most
-        end = self._records[rest].offset if rest < len(self._records) else self.end
+        records, following = self._records.after(start, most, max_bytes)
+        end = self.end if following is None else following
         unreadable = tuple(it for it in self._unreadable if it[1] >= start and it[0] < end)
         return FetchedBatch(self.topic, 0, start, end, records, self.end, unreadable)
 
@@ -86,7 +83,7 @@ class Broadcast:
                     raise RuntimeError(
                         f"{self.topic}: read from {batch.start}, expected {self.end}"
                     )
-                self._records.extend(batch.records)
+                self._records.add(batch.records)
                 self._unreadable.extend(batch.unreadable)
                 self.end = batch.end
                 self._on_growth()

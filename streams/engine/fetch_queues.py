@@ -6,13 +6,12 @@ reaches the processor. Sizes are bytes.
 """
 
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from streams.engine.processor import FetchedBatch
-
-# About the memory of a queued record besides its bytes: the record, its list of headers, two
-# integers, the headers of two bytes objects.
-RECORD_OVERHEAD_BYTES = 300
+from streams.engine.processor import FetchedBatch, Record
+from streams.kafka.batches import RECORD_OVERHEAD_BYTES
 
 
 class QueuedBatch(NamedTuple):
@@ -22,12 +21,47 @@ class QueuedBatch(NamedTuple):
     batch: FetchedBatch
     size: int
 
+    def cut(self, max_records: int, max_bytes: int) -> "tuple[QueuedBatch, QueuedBatch | None]":
+        """Returns the first records, at least one and about `max_bytes` of them, and the rest.
+
+        The first part ends where the rest's first record is, so an unreadable Kafka batch is in one
+        of them whole.
+        """
+        batch, records = self.batch, self.batch.records
+        count, size = min(len(records), max_records), 0
+        if self.size > max_bytes:
+            count, size = fitting(records, 0, count, max_bytes)
+        if count >= len(records):
+            return self, None
+        at, size = records[count].offset, min(self.size, size or self.size * count // len(records))
+        before = tuple(it for it in batch.unreadable if it[1] < at)
+        first = replace(batch, end=at, records=records[:count], unreadable=before)
+        rest = replace(
+            batch, start=at, records=records[count:], unreadable=batch.unreadable[len(before) :]
+        )
+        return QueuedBatch(self.queue, first, size), QueuedBatch(self.queue, rest, self.size - size)
+
+
+def fitting(records: Sequence[Record], first: int, most: int, max_bytes: int) -> tuple[int, int]:
+    """Returns how many records from index `first` on fit into `max_bytes`, and their own bytes.
+
+    They are at most `most`, and at least one.
+    """
+    size, count = 0, 0
+    for record in records[first : first + most]:
+        own = len(record.key or b"") + len(record.value or b"") + RECORD_OVERHEAD_BYTES
+        if count and size + own > max_bytes:
+            break
+        size, count = size + own, count + 1
+    return count, size
+
 
 class FetchBuffer:
     """The queues in use, by topic and partition, with the total of queued records and bytes.
 
-    The event loop writes it. The consumer's thread reads it without a lock to choose what to fetch
-    next, for which slightly old numbers are good enough.
+    `max_records` and `max_bytes`: from there on only empty queues are served; from twice as many
+    bytes on, none. The event loop writes it. The consumer's thread reads it without a lock to
+    choose what to fetch next, for which slightly old numbers are good enough.
     """
 
     __slots__ = ("max_bytes", "max_records", "queued_bytes", "queued_records", "queues")
@@ -42,8 +76,11 @@ class FetchBuffer:
     def wanted(self) -> "dict[tuple[str, int], FetchQueue]":
         """Returns the queues to fetch for: those below their share of the limits, and empty ones.
 
-        Empty queues are always served, so that no topic stands still.
+        Empty queues are served beyond these limits, so that no topic stands still because of
+        others. Beyond twice the bytes none is: what is queued is applied in any case.
         """
+        if self.queued_bytes >= 2 * self.max_bytes:
+            return {}
         full = self.queued_records >= self.max_records or self.queued_bytes >= self.max_bytes
         share = max(1, len(self.queues))
         records, size = self.max_records // min(share, 8), self.max_bytes // min(share, 8)
@@ -94,9 +131,11 @@ class FetchQueue:
         self._count(len(batch.records), fetched.size)
         return True
 
-    def take(self) -> FetchedBatch:
-        """Removes and returns the next batch."""
-        fetched = self.batches.popleft()
+    def take(self, max_records: int, max_bytes: int) -> FetchedBatch:
+        """Removes and returns the next batch, or its first records if it exceeds a limit."""
+        fetched, rest = self.batches.popleft().cut(max_records, max_bytes)
+        if rest is not None:
+            self.batches.appendleft(rest)
         self._count(-len(fetched.batch.records), -fetched.size)
         return fetched.batch
 

@@ -6,8 +6,9 @@ The decoding of records, and of batches that cannot be decoded, is in streams/ka
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from streams.engine.fetch_queues import RECORD_OVERHEAD_BYTES, FetchQueue, QueuedBatch
+from streams.engine.fetch_queues import FetchQueue, QueuedBatch
 from streams.engine.processor import FetchedBatch
+from streams.kafka.batches import RECORD_OVERHEAD_BYTES
 from streams.kafka.stretches import read_stretches
 
 FetchQueues = Mapping[tuple[str, int], FetchQueue]
@@ -16,7 +17,7 @@ FetchQueues = Mapping[tuple[str, int], FetchQueue]
 async def read_batches(
     consumer: Any, wanted: Callable[[], FetchQueues], max_records: int, timeout_seconds: float
 ) -> list[QueuedBatch]:
-    """Fetches the next batches for the queues that `wanted` returns, up to `max_records` records.
+    """Fetches the next batches for the queues that `wanted` returns: of each about `max_records`.
 
     Waits up to `timeout_seconds` for the first batch. `wanted` is called when records are taken, so
     each batch gets the queue in use at that moment.

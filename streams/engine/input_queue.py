@@ -5,6 +5,9 @@ from streams.engine.fetch_queues import FetchBuffer, FetchQueue, QueuedBatch
 from streams.engine.lag import LagBook
 from streams.engine.processor import FetchedBatch
 
+STEP_BYTES = 4 * 1024 * 1024
+"""About the most bytes of one topic in a step, which keeps the event loop from everything else."""
+
 
 class InputQueue:
     """The queues of one partition number. `reads`: by topic, the next offset to apply."""
@@ -72,27 +75,34 @@ class InputQueue:
     def take(self) -> list[FetchedBatch]:
         """Removes and returns the next batches, in the order of the topics, and advances `reads`.
 
-        It stops after about `batch_records` records, but takes at least one batch of every topic,
-        so that no topic waits for the backlog of another. The broadcast topic comes first, and the
-        others wait until it is read to its end, because it concerns every account.
+        It stops after about `batch_records` records, or STEP_BYTES, but takes something of every
+        topic, so that no topic waits for the backlog of another. Of a batch of over twice as many
+        records it takes the first ones, so that a commit may come before the others: a producer can
+        put a million records into one Kafka batch, and each may lead to an output. The broadcast
+        topic comes first, and the others wait until it is read to its end, because it concerns
+        every account.
         """
         batches: list[FetchedBatch] = []
         broadcast = self._broadcast
         if broadcast is not None:
-            batch = broadcast.after(self.reads[broadcast.topic], self._batch_records)
+            batch = broadcast.after(self.reads[broadcast.topic], self._batch_records, STEP_BYTES)
             if batch is not None:
                 batches.append(batch)
                 self.reads[broadcast.topic] = batch.end
                 if batch.end < broadcast.end:
                     return batches
-        room = self._batch_records
+        room, room_bytes = self._batch_records, STEP_BYTES
         for topic in self._topics:
-            queue = self.queues.get(topic)
-            served = False
-            while queue is not None and queue.batches and (room > 0 or not served):
-                batch = queue.take()
+            queue, served = self.queues.get(topic), False
+            while queue is not None and queue.batches:
+                if served and (room <= 0 or room_bytes <= 0):
+                    break
+                size = queue.size
+                most_bytes = room_bytes if served else STEP_BYTES
+                batch = queue.take(2 * self._batch_records, most_bytes)
                 batches.append(batch)
                 self.reads[topic] = batch.end
                 room -= len(batch.records)
+                room_bytes -= size - queue.size
                 served = True
         return batches

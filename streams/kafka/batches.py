@@ -11,6 +11,7 @@ The format is Kafka's, version 2 (org.apache.kafka.common.record.DefaultRecordBa
 import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -18,6 +19,16 @@ from streams.kafka import codecs
 
 LARGE_BYTES = 2 * 1024 * 1024
 """A batch with more decompressed bytes is read here in pieces, so that no queue holds all of it."""
+
+MANY_RECORDS = 20_000
+"""So is one with more records: a megabyte of zstd can be a million of them."""
+
+RECORD_OVERHEAD_BYTES = 300
+"""About the memory of a record besides its bytes: the record, its list of headers, two integers,
+the headers of two bytes objects."""
+
+HEADER_OVERHEAD_BYTES = 100
+"""About the memory of a header besides its bytes: a tuple and its two objects."""
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _LENGTH = struct.Struct(">qi")
@@ -66,25 +77,33 @@ class Rest(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Some records of a batch, their decompressed size in bytes, and the unread rest."""
+    """Some records of a batch, their decompressed size in bytes, and the unread rest.
+
+    `cost`: bytes that were unpacked for it, whether its records hold them or not, and about the
+    memory of what they hold besides.
+    """
 
     records: Sequence[Any]
     size: int
+    cost: int
     rest: Rest | None = None
 
 
-def raw_batch(stretch: bytes, base_offset: int) -> bytes:
-    """Returns the bytes of the batch that begins at `base_offset`, from the fetched bytes.
+def raw_batch(stretch: bytes, base_offset: int, cursor: int = 0) -> tuple[bytes, int]:
+    """Returns the bytes of the batch that begins at `base_offset`, and where they begin.
+
+    It looks for them in the fetched bytes `stretch`, from `cursor` on, where a batch begins.
 
     Raises:
         CorruptBatchError: there is no such batch.
+        BatchTooLargeError: it exceeds the limit of decompressed bytes as it is.
     """
-    cursor = 0
     while cursor + _LOG_OVERHEAD <= len(stretch):
         found, length = _LENGTH.unpack_from(stretch, cursor)
         end = cursor + _LOG_OVERHEAD + length
         if found == base_offset:
-            return bytes(memoryview(stretch)[cursor:end])
+            codecs.check_size(length)
+            return bytes(memoryview(stretch)[cursor:end]), cursor
         cursor = end
     raise CorruptBatchError(f"no batch begins at offset {base_offset}")
 
@@ -97,15 +116,23 @@ def read_compiled(batch: Any, keep_headers: bool) -> Piece | None:
     codecs.last.payload = None
     iterator = iter(batch)
     payload, codecs.last.payload = codecs.last.payload, None
-    if payload is not None and len(payload) > LARGE_BYTES:
+    size = len(payload) if payload is not None else 0
+    if size > LARGE_BYTES:
         return None
-    records = list(iterator)
+    if batch.next_offset - batch.base_offset <= MANY_RECORDS:
+        # A broker takes no batch with more records than offsets.
+        records = list(iterator)
+    elif len(records := list(islice(iterator, MANY_RECORDS + 1))) > MANY_RECORDS:
+        return None
     if payload is None:
         # The broker checks the offsets inside compressed batches only, so check those of others.
         _check_offsets(list(map(_offset, records)), batch.base_offset, batch.next_offset)
-    if not keep_headers and any(map(_headers, records)):
+    cost = size + RECORD_OVERHEAD_BYTES * len(records)
+    if keep_headers:
+        cost += HEADER_OVERHEAD_BYTES * sum(map(len, map(_headers, records)))
+    elif any(map(_headers, records)):
         deque(map(list.clear, map(_headers, records)), maxlen=0)
-    return Piece(records, len(payload) if payload is not None else 0)
+    return Piece(records, size, cost)
 
 
 def _check_offsets(offsets: list[int], base: int, end: int) -> None:
@@ -124,10 +151,11 @@ def _check_offsets(offsets: list[int], base: int, end: int) -> None:
         raise CorruptBatchError("the records of a batch are not in order")
 
 
-def read_tolerant(raw: bytes, max_records: int) -> Piece:
-    """Reads the first records of a batch: at most `max_records`, and about `LARGE_BYTES` of them.
+def read_tolerant(raw: bytes, max_records: int, start: int = 0) -> Piece:
+    """Reads the first records of a batch from offset `start` on.
 
-    It checks the whole batch first, so that either all of it can be read or nothing.
+    They are at most `max_records`, and about `LARGE_BYTES` of them. It checks the whole batch
+    first, so that either all of it can be read or nothing.
 
     Raises:
         CorruptBatchError: the batch is damaged. Other errors come from its codec.
@@ -135,38 +163,56 @@ def read_tolerant(raw: bytes, max_records: int) -> Piece:
     head = _HEADER.unpack_from(raw)
     base, attributes, last_delta, count = head[0], head[5], head[6], head[12]
     payload = codecs.unpack(attributes & 7, raw[_HEADER.size :])
-    offsets = [delta for _, delta, _, _, _ in _walk(payload, 0, count)]
-    _check_offsets(offsets, 0, last_delta + 1)
-    del offsets
-    return _piece(
-        Rest(raw, base, base + last_delta + 1, head[8], base, 0, count), payload, max_records
-    )
+    _check_walk(payload, count, last_delta + 1)
+    first = max(base, start)
+    rest = Rest(raw, base, base + last_delta + 1, head[8], first, 0, count)
+    piece = _piece(rest, payload, max_records)
+    # To check a record takes as long as to read one.
+    return piece._replace(cost=piece.cost + RECORD_OVERHEAD_BYTES * count)
 
 
 def read_rest(rest: Rest, max_records: int) -> Piece:
     """Reads the next records of a partly read batch, which is decompressed again."""
     attributes = _HEADER.unpack_from(rest.raw)[5]
-    return _piece(rest, codecs.unpack(attributes & 7, rest.raw[_HEADER.size :]), max_records)
+    payload = codecs.unpack(attributes & 7, rest.raw[_HEADER.size :])
+    return _piece(rest, payload, max_records)
+
+
+def _check_walk(payload: bytes, count: int, end: int) -> None:
+    """Checks that a payload is `count` records whose offset deltas rise and are below `end`.
+
+    Raises:
+        CorruptBatchError: it is not.
+    """
+    last = -1
+    for _, delta, _, _, _ in _walk(payload, 0, count):
+        if not last < delta < end:
+            raise CorruptBatchError("the records of a batch are not in order, or outside of it")
+        last = delta
 
 
 def _piece(rest: Rest, payload: bytes, max_records: int) -> Piece:
+    """Reads the records of `rest` from its `resume_offset` on; those before it are passed over."""
     codecs.last.payload = None
     head = _HEADER.unpack_from(rest.raw)
     appended, first_time = bool(head[5] & 8), head[7]
     records: list[PlainRecord] = []
-    size = 0
+    size, left = 0, rest.left
     for cursor, delta, time_delta, key, value in _walk(payload, rest.cursor, rest.left):
         offset = rest.base_offset + delta
+        if offset < rest.resume_offset:
+            left -= 1
+            continue
         if len(records) >= max_records or size >= LARGE_BYTES:
-            left = rest.left - len(records)
-            return Piece(
-                records, size, rest._replace(resume_offset=offset, cursor=cursor, left=left)
-            )
+            after = rest._replace(resume_offset=offset, cursor=cursor, left=left - len(records))
+            break
         timestamp = rest.max_timestamp if appended else first_time + time_delta
         key_bytes, value_bytes = _bytes(payload, key), _bytes(payload, value)
         records.append(PlainRecord(offset, timestamp, int(appended), key_bytes, value_bytes))
         size += len(key_bytes or b"") + len(value_bytes or b"")
-    return Piece(records, size)
+    else:
+        after = None
+    return Piece(records, size, len(payload) + RECORD_OVERHEAD_BYTES * len(records), after)
 
 
 _Place = tuple[int, int]

@@ -27,7 +27,7 @@ _XERIAL_HEADER_BYTES = 16
 
 
 class BatchTooLargeError(Exception):
-    """A batch decompresses to more than `MAX_BATCH_BYTES`."""
+    """A batch has, or decompresses to, more than `MAX_BATCH_BYTES`."""
 
 
 class _Unpacked(threading.local):
@@ -51,6 +51,12 @@ def _done(payload: bytes) -> bytes:
 
 def _too_large() -> BatchTooLargeError:
     return BatchTooLargeError(f"a batch unpacks to more than {MAX_BATCH_BYTES} bytes")
+
+
+def check_size(size: int) -> None:
+    """Raises BatchTooLargeError if a batch of so many bytes, packed or not, exceeds the limit."""
+    if size > MAX_BATCH_BYTES:
+        raise _too_large()
 
 
 def gzip_decode(payload: bytes) -> bytes:

@@ -20,6 +20,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from streams.kafka import codecs
 from streams.kafka.batches import (
+    LARGE_BYTES,
     Piece,
     Rest,
     Unreadable,
@@ -31,6 +32,13 @@ from streams.kafka.batches import (
 from streams.log_events import event
 
 PINNED_AIOKAFKA = "0.14.0"
+
+DRAIN_BYTES = 16 * 1024 * 1024
+"""About the most memory of what one drain takes; the batch with which it gets there is whole.
+
+A fetched megabyte can be a thousand batches that unpack to 16 MiB each.
+"""
+
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +60,16 @@ class KeptRecords:
     The bytes are needed to read a batch that aiokafka cannot, and the compiled class hides them.
     """
 
-    __slots__ = ("has_next", "next_batch", "rest", "size_in_bytes", "stretch", "taken")
+    __slots__ = (
+        "_cursor",
+        "has_next",
+        "large",
+        "next_batch",
+        "rest",
+        "size_in_bytes",
+        "stretch",
+        "taken",
+    )
 
     def __init__(self, stretch: bytes) -> None:
         compiled = MemoryRecords(stretch)
@@ -60,13 +77,21 @@ class KeptRecords:
         self.has_next: Callable[[], bool] = compiled.has_next
         self.next_batch: Callable[[], Any] = compiled.next_batch
         self.size_in_bytes: Callable[[], int] = compiled.size_in_bytes
+        # There may be a batch that is large without compression.
+        self.large = len(stretch) > LARGE_BYTES
         self.rest: Rest | None = None
         self.taken = False
+        self._cursor = 0
 
     @property
     def more(self) -> bool:
         """Whether a batch, or a rest of one, is left."""
         return self.rest is not None or self.has_next()
+
+    def raw(self, batch: Any) -> bytes:
+        """Returns the bytes of a batch, which must not lie before one that was asked for."""
+        found, self._cursor = raw_batch(self.stretch, batch.base_offset, self._cursor)
+        return found
 
 
 def install() -> None:
@@ -93,24 +118,32 @@ class Stretch(NamedTuple):
 
 
 class Taking:
-    """Takes records from one fetched partition, up to a limit."""
+    """Takes records from one fetched partition, up to a number and about a size.
 
-    def __init__(self, pending: Any, max_records: int, keep_headers: bool) -> None:
+    `size`: decompressed bytes of what was taken. `cost`: bytes that were unpacked for it, and about
+    the memory that it takes.
+    """
+
+    def __init__(
+        self, pending: Any, max_records: int, keep_headers: bool, max_cost: int = DRAIN_BYTES
+    ) -> None:
         self.records: list[Any] = []
         self.unreadable: list[Unreadable] = []
         self.size = 0
+        self.cost = 0
         self._pending = pending
         self._max_records = max_records
+        self._max_cost = max_cost
         self._keep_headers = keep_headers
 
     def run(self) -> None:
-        """Takes batches until there are `max_records` records; large batches in pieces.
+        """Takes batches until a limit is reached; large batches in pieces.
 
         `next_fetch_offset` advances past all of them, also past batches without a usable record:
         markers, aborted, compacted or unreadable ones.
         """
         pending, stretch = self._pending, self._pending._records
-        while len(self.records) < self._max_records and stretch.more:
+        while len(self.records) < self._max_records and self.cost < self._max_cost and stretch.more:
             if stretch.rest is not None:
                 self._take(stretch.rest)
                 continue
@@ -128,8 +161,13 @@ class Taking:
         start, pending._records.rest = pending.next_fetch_offset, None
         try:
             piece = self._read(batch)
+        except MemoryError:
+            # That is this machine's trouble: elsewhere the same batch is read.
+            raise
         except Exception as error:
-            # Any error counts: bytes from a producer must not stop a consumer.
+            # Any error counts: bytes from a producer must not stop a consumer. It may have been
+            # unpacked up to the limit before that.
+            self.cost += codecs.MAX_BATCH_BYTES
             self._refuse(batch, f"{type(error).__name__}: {error}")
             return
         records = piece.records
@@ -137,13 +175,26 @@ class Taking:
             records = [one for one in records if one.offset >= start]
         self.records += records
         self.size += piece.size
+        self.cost += piece.cost
         rest = pending._records.rest = piece.rest
-        pending.next_fetch_offset = batch.next_offset if rest is None else rest.resume_offset
+        end = batch.next_offset if rest is None else rest.resume_offset
+        if end > start:
+            pending.next_fetch_offset = end
 
     def _read(self, batch: Any) -> Piece:
+        """Reads a batch, or its first records if it is large.
+
+        A position can lie within a batch, because a checkpoint can; Kafka then gives all of it.
+        """
         room = max(1, self._max_records - len(self.records))
         if type(batch) is Rest:
             return read_rest(batch, room)
+        stretch: KeptRecords = self._pending._records
+        start = self._pending.next_fetch_offset
+        if stretch.large and batch.magic >= 2 and not batch.compression_type:
+            raw = stretch.raw(batch)
+            if len(raw) > LARGE_BYTES:
+                return read_tolerant(raw, room, start)
         try:
             piece = read_compiled(batch, self._keep_headers)
             if piece is not None:
@@ -151,7 +202,7 @@ class Taking:
         except Exception:
             if batch.magic < 2:
                 raise
-        return read_tolerant(raw_batch(self._pending._records.stretch, batch.base_offset), room)
+        return read_tolerant(stretch.raw(batch), room, start)
 
     def _refuse_damaged(self, batch: Any) -> None:
         """Notes a batch with a wrong checksum as unreadable.
@@ -201,15 +252,20 @@ def drain(
     wanted: Container[TopicPartition] | None,
     max_records: int,
     keep_headers: bool = False,
+    max_bytes: int = DRAIN_BYTES,
 ) -> list[Stretch]:
     """Takes about `max_records` of each wanted partition (None: all) from the fetcher.
 
-    It must run on the consumer's loop. The position advances only with what is taken, so each
-    offset is in exactly one stretch. Raises the error that the broker returned instead of records.
+    All of them together are about `max_bytes`; what is left waits for the next call, in which the
+    other partitions come first. It must run on the consumer's loop. The position advances only
+    with what is taken, so each offset is in exactly one stretch. Raises the error that the broker
+    returned instead of records.
     """
     stretches: list[Stretch] = []
-    buffered = fetcher._records
+    buffered, room = fetcher._records, max_bytes
     for tp in list(buffered):
+        if room <= 0:
+            break
         if wanted is not None and tp not in wanted:
             continue
         result = buffered[tp]
@@ -228,11 +284,14 @@ def drain(
         start, size = state.position, 0
         if not kept.taken:
             kept.taken, size = True, kept.size_in_bytes()
-        taking = Taking(pending, max_records, keep_headers)
+        taking = Taking(pending, max_records, keep_headers, room)
         taking.run()
+        room -= size + taking.cost
         end = pending.next_fetch_offset
         state.consumed_to(end)
-        if not kept.more:
+        if kept.more:
+            buffered.move_to_end(tp)
+        else:
             result._partition_records = None
             _release(fetcher, tp)
         if end > start:

@@ -23,8 +23,13 @@ DEFAULT_PARTITIONS = 8
 DEFAULT_REPLICAS = 3
 TOPIC_ALREADY_EXISTS = 36
 APPEAR_SECONDS = 10.0
-AT_LEAST = frozenset({"max.message.bytes", "min.compaction.lag.ms"})
-"""Settings that may be larger than needed."""
+LARGEST_BATCH = "max.message.bytes"
+AT_LEAST = frozenset({LARGEST_BATCH, "min.compaction.lag.ms"})
+"""Settings that may be larger than needed; of an input the largest batch may not.
+
+A worker fetches a batch whole, whatever its size: it is the one thing that a producer can make
+large and a worker cannot cut.
+"""
 
 PARTITIONS = "the number of partitions"
 KEEPING = frozenset({"retention.ms", "retention.bytes"})
@@ -264,7 +269,9 @@ def _wrong_settings(topic: Topic, name: str, found: Existing) -> Iterator[TopicD
     for setting, needed in topic.config.items():
         value = found.config.get(setting, "")
         if not _suffices(topic, setting, needed, value):
-            more = setting in AT_LEAST or (setting == "retention.ms" and topic.minimum_retention)
+            more = _may_exceed(topic, setting) or (
+                setting == "retention.ms" and topic.minimum_retention
+            )
             words = f"at least {needed}" if more else needed
             yield TopicDifference(name, setting, words, value)
 
@@ -272,12 +279,16 @@ def _wrong_settings(topic: Topic, name: str, found: Existing) -> Iterator[TopicD
 def _suffices(topic: Topic, setting: str, needed: str, found: str) -> bool:
     if found == needed:
         return True
-    if setting in AT_LEAST:
+    if _may_exceed(topic, setting):
         return found.lstrip("-").isdigit() and int(found) >= int(needed)
     if setting == "retention.ms" and needed != str(KEEP_FOR_EVER):
         # A long retention is a minimum: shortening it would delete records.
         return found == str(KEEP_FOR_EVER) or (found.isdigit() and int(found) >= int(needed))
     return False
+
+
+def _may_exceed(topic: Topic, setting: str) -> bool:
+    return setting in AT_LEAST and not (setting == LARGEST_BATCH and topic.role == "input")
 
 
 def config_of(topic: Topic, copies: int) -> dict[str, str]:

@@ -87,6 +87,8 @@ def test_decisions_are_kept_three_years_or_longer() -> None:
         ("byline.follower-counts", "cleanup.policy", "delete", "compact"),
         ("byline.follower-counts", "min.compaction.lag.ms", "0", "at least 2592000000"),
         ("byline.consents", "max.message.bytes", "1000", "at least 1048588"),
+        ("byline.controls", "max.message.bytes", "1000", "1048588"),
+        ("byline.controls", "max.message.bytes", "20971520", "1048588"),
         ("byline.consents", "message.timestamp.type", "LogAppendTime", "CreateTime"),
         ("byline.switches", "message.timestamp.type", "CreateTime", "LogAppendTime"),
         ("byline.throttle-acks", "retention.ms", "604800000", str(EVENT_RETENTION_MS)),
@@ -97,6 +99,11 @@ def test_each_setting_is_compared(topic: str, setting: str, value: str, needed: 
     found = existing[topic]
     existing[topic] = Existing(found.partitions, 1, {**found.config, setting: value})
     assert list(differences(NAMES, existing)) == [TopicDifference(topic, setting, needed, value)]
+
+
+def test_batches_of_an_output_may_be_larger() -> None:
+    """A worker alone writes them, and it makes them small."""
+    assert changed("byline.consents", max_message_bytes="20971520") == []
 
 
 def test_longer_than_long_is_long_too() -> None:

@@ -60,8 +60,11 @@ def plain(count: int, value: bytes = b"1", headers: Sequence[Header] = ()) -> li
     return [record(number, b"k%d" % number, value, headers) for number in range(count)]
 
 
-def produce(bootstrap: str, topic: str, partition: int, raw: bytes) -> int:
-    """Send a batch as it is; the offset that it got. Fails when the broker does not take it."""
+def produce(bootstrap: str, topic: str, partition: int, raw: bytes, times: int = 1) -> int:
+    """Send a batch as it is; the offset that it got. Fails when the broker does not take it.
+
+    `times`: how often; the offset is then that of the last.
+    """
 
     async def send() -> int:
         client = AIOKafkaClient(bootstrap_servers=bootstrap)
@@ -70,12 +73,13 @@ def produce(bootstrap: str, topic: str, partition: int, raw: bytes) -> int:
             await client.add_topic(topic)
             node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
             request = ProduceRequest(None, -1, 10_000, [(topic, [(partition, raw)])])
-            code = 6
-            while code == 6:
-                # The topic has just been made: its leader does not know yet that it is.
-                answer = await client.send(node, request)
-                ((_, ((_, code, offset, *_),)),) = answer.topics
-            assert code == 0, f"the broker answers {code}"
+            for _ in range(times):
+                code = 6
+                while code == 6:
+                    # The topic has just been made: its leader does not know yet that it is.
+                    answer = await client.send(node, request)
+                    ((_, ((_, code, offset, *_),)),) = answer.topics
+                assert code == 0, f"the broker answers {code}"
             return int(offset)
         finally:
             await client.close()

@@ -7,6 +7,8 @@ import time
 import pytest
 
 from streams.engine.failpoints import POINTS
+from tests.engine import batches
+from tests.engine.batches import batch, record
 from tests.engine.harness import Toys, wait_until
 
 pytestmark = pytest.mark.kafka
@@ -29,6 +31,25 @@ def test_given_a_kill_at_each_step_then_outputs_are_exact(toys: Toys) -> None:
         assert worker.exit_code() == -signal.SIGKILL, point
     toys.worker().ready()
     toys.assert_exact()
+
+
+@pytest.mark.parametrize("padding", [1, 600])
+def test_given_a_kill_within_a_large_batch_then_each_of_its_records_counts_once(
+    toys: Toys, padding: int
+) -> None:
+    """A batch of many records, and one of many bytes, is applied in steps with commits between."""
+    count, one = 24_000, b"1".zfill(padding)
+    records = [record(at, b"k%d" % (at % 50), one, ()) for at in range(count)]
+    # Retention would delete an older one.
+    raw = batch(records, "zstd", time=int(time.time() * 1000))
+    batches.produce(toys.bootstrap, f"{toys.prefix}.adds", 0, raw)
+    toys.sent += count
+    worker = toys.worker(failpoint="after-commit-before-store:kill:2", gather_seconds=0.0)
+    assert worker.exit_code() == -signal.SIGKILL
+    toys.lose_disk()
+    assert 0 < toys.committed("adds")[0] < count
+    toys.worker().ready()
+    toys.assert_exact(60)
 
 
 def test_given_batches_of_every_compression_then_all_are_read(toys: Toys) -> None:

@@ -48,8 +48,9 @@ class Poison:
     time_seconds: float = 40.0
 
 
-def _raw(scene: Scene, topic: str, partition: int, batch: bytes) -> None:
-    batches.produce(scene.estate.bootstrap, scene.estate.names.prefix + topic, partition, batch)
+def _raw(scene: Scene, topic: str, partition: int, batch: bytes, times: int = 1) -> None:
+    full = scene.estate.names.prefix + topic
+    batches.produce(scene.estate.bootstrap, full, partition, batch, times)
 
 
 def _ago(milliseconds: float) -> str:
@@ -87,6 +88,23 @@ def _bomb(topic: str, codec: str) -> Callable[[Scene, Waiting, int], None]:
             _raw(scene, topic, partition, packed)
 
     return send
+
+
+def _just_unpack(scene: Scene, waiting: Waiting, count: int) -> None:
+    """So many batches in each partition that unpack to almost 16 MiB, all in one fetched answer."""
+    packed = batches.batch([batches.record(0, b"weibo:bomb", bytes(16 * MIB - 100), ())], "zstd")
+    with scene.frozen():
+        for partition in range(PARTITIONS):
+            _raw(scene, "notice-receipts", partition, packed, count)
+
+
+def _without_end(scene: Scene, waiting: Waiting, count: int) -> None:
+    """A batch of so many owners' words, in each partition, and none is one."""
+    records = [batches.record(at, b"weibo:bomb", b"?", ()) for at in range(count)]
+    packed = batches.batch(records, "zstd")
+    assert len(packed) < MIB
+    for partition in range(PARTITIONS):
+        _raw(scene, "consent-answers", partition, packed)
 
 
 def _deep(scene: Scene, waiting: Waiting, count: int) -> None:
@@ -223,6 +241,22 @@ POISONS: tuple[Poison, ...] = (
         Waiting.of,
         _settle_refusals("unreadable_batch", "*"),
         everybody=True,
+    ),
+    Poison(
+        "batches of almost 16 MiB",
+        _just_unpack,
+        120,
+        lambda waiting: waiting.of("weibo"),
+        _settle_refusals("too_large", "weibo"),
+        time_seconds=60.0,
+    ),
+    Poison(
+        "a batch of many records",
+        _without_end,
+        200_000,
+        lambda waiting: waiting.of("weibo"),
+        _settle_refusals("not_json", "weibo"),
+        time_seconds=90.0,
     ),
     Poison("deep JSON", _deep, 60_000, _victim, _settle_word),
     Poison(

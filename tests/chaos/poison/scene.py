@@ -1,9 +1,11 @@
 """One worker, two platforms, accounts at every stage: what goes on while something poisons it."""
 
 import re
+import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -152,6 +154,17 @@ class Scene:
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         assert found is not None
         return round(int(found[1]) / 1024, 1)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The worker stands still, for less than a session, and fetches nothing."""
+        process = self.estate.workers[0].process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def restart(self) -> float:
         """kill -9 and back; seconds until all partitions are served."""
