@@ -15,12 +15,15 @@ from streams.engine.config import EngineConfig
 from streams.engine.processor import ProcessorSpec
 from streams.instance import Instance
 from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, View
-from streams.operate.clients import admin_client
+from streams.operate.clients import admin_client, producer
 from streams.operate.errors import NoRightError, UsageError
 from streams.operate.role_rights import refuse_lacking_on
 from streams.processor import spec_of
 from streams.settings import Settings
 from streams.worker_config import engine_config
+
+BEGUN_KEY = b"#begun"
+"""The key of a record without value that begins the state of an application id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
 
     Raises:
         StopWorker: its workers run.
-        UsageError: it is the id of these settings, or has no changelogs.
+        UsageError: it is the id of these settings, or one of the two has no changelogs.
     """
     if other == settings.application_id:
         raise UsageError(f"{other} is the application id of these settings: nobody retires himself")
@@ -179,8 +182,27 @@ async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
             for checkpoint in (await acceptance.read_checkpoints(config, spec)).values()
         )
         if yes:
+            await _begin(settings)
             await client.delete_topics(logs)
     return Retired(tuple(logs), offsets, read)
+
+
+async def _begin(settings: Settings) -> None:
+    """Marks the state of these settings' application id as begun, in each partition.
+
+    A worker refuses outputs where its own changelog was never written to. With this mark it goes on
+    behind those of the retired one. The mark deletes a key that no state has, so it changes none.
+
+    Raises:
+        UsageError: the application id has no changelogs.
+    """
+    log = TopicNames(settings.topic_prefix, settings.application_id).of(CHANGELOGS[0])
+    async with admin_client(settings) as client:
+        if log not in await client.list_topics():
+            raise UsageError(f"{log} is missing: `byline topics create` makes it")
+    async with producer(settings, log) as sender:
+        for number in sorted(await sender.partitions_for(log)):
+            await sender.send_and_wait(log, None, BEGUN_KEY, partition=number)
 
 
 async def _offsets(client: AIOKafkaAdminClient, config: EngineConfig, logs: list[str]) -> int:
