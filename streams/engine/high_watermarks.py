@@ -8,6 +8,8 @@ others are answered meanwhile.
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -21,11 +23,16 @@ from streams.engine.process_exit import spawn
 from streams.engine.recovery import plain_consumer
 from streams.kafka.requests.offsets import EARLIEST, LATEST, OffsetAnswer, answers, offsets
 from streams.kafka.requests.open_transactions import OpenTransaction, open_transactions
+from streams.log_events import event
 
 # The shortest time between two requests; a timer may be late by a second.
 PACE_SECONDS = 0.1
 # How long after a request without an answer a partition is asked for again.
 AGAIN_SECONDS = 0.5
+# How long a partition that is opened waits for its bounds before the log names the cause.
+NAMED_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +78,32 @@ class HighWatermarkReader:
         await self._consumer.start()
 
     async def bounds(self, partitions: Sequence[int]) -> dict[int, dict[str, tuple[int, int]]]:
-        """Returns, by partition and input topic, the first offset and the end offset."""
+        """Returns, by partition and input topic, the first offset and the end offset.
+
+        It waits while a leader does not tell, so that other partitions go on meanwhile.
+        """
         tps = [TopicPartition(topic, number) for number in partitions for topic in self._topics]
-        begins, ends = {}, {}
-        if tps:
-            begins = await self._consumer.beginning_offsets(tps)
-            ends = await self._consumer.end_offsets(tps)
+        began, told = time.monotonic(), False
+        bounds, faults = await self.look(tps)
+        while faults:
+            if not told and time.monotonic() - began >= NAMED_SECONDS:
+                told = True
+                logger.error(
+                    "the brokers do not say where an input ends (%s): its partition number is "
+                    "opened when they do. See that it has a leader; other partitions go on",
+                    "; ".join(f"{tp.topic}[{tp.partition}]: {why}" for tp, why in faults.items()),
+                    extra=event("end_unknown"),
+                )
+            await asyncio.sleep(AGAIN_SECONDS)
+            bounds, faults = await self.look(tps)
+        if told:
+            logger.warning(
+                "the brokers say again where the inputs of %s end: going on",
+                ", ".join(map(str, partitions)),
+                extra=event("end_known"),
+            )
         return {
-            number: {tp.topic: (begins[tp], ends[tp]) for tp in tps if tp.partition == number}
+            number: {tp.topic: bounds[tp] for tp in tps if tp.partition == number}
             for number in partitions
         }
 

@@ -76,3 +76,34 @@ def test_given_a_partition_without_leader_then_it_holds_its_own_timers_alone_and
     assert worker.log.count("the brokers do not say where") == 1
     toys.add(40)
     toys.assert_exact()
+
+
+def test_given_a_partition_without_leader_at_the_start_then_the_others_are_served(
+    toys: Toys, brokers: KafkaCluster
+) -> None:
+    worker = toys.worker().ready(parts=4)
+    toys.add(40)
+    toys.assert_exact()
+    assert worker.stop() == 0
+    brokers.kill(2)
+    time.sleep(8)
+    worker = toys.worker(request_timeout_seconds=11)
+
+    def states() -> list[str]:
+        return [state for _, (state, _) in sorted(worker.status["parts"].items())]
+
+    served = ["recovering" if number == BAD else "running" for number in range(4)]
+    wait_until(lambda: states() == served, 40, "the others are served")
+    for number in range(4):
+        toys.produce("marks", f"fav-{number}", "200", number)
+    toys.flush()
+    others = {f"fav-{number}" for number in range(4) if number != BAD}
+    wait_until(lambda: toys.fired() == others, 10, "the timers of the others")
+    time.sleep(15)
+    assert states() == served
+    assert worker.process.poll() is None
+    assert worker.log.count(f"{toys.prefix}.adds[{BAD}]: no leader is known") == 1
+    brokers.start_broker(2)
+    worker.ready(parts=4)
+    toys.add(40)
+    toys.assert_exact()
