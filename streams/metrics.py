@@ -148,12 +148,12 @@ SPECS: tuple[Spec, ...] = (
     Spec(
         "gauge",
         "byline_cluster_changed",
-        "1 while adverse events wait because partitions were added under this worker.",
+        "1 while adverse events wait: partitions were added under a worker, or a topic is unseen.",
     ),
     Spec(
         "gauge",
         "byline_blocked_inputs",
-        "Inputs' partitions that cannot be read to their end for a minute: a transaction hangs.",
+        "Inputs' partitions unread to their end for a minute: a transaction hangs, or no leader.",
     ),
     Spec("gauge", "byline_kafka_away_seconds", "How long Kafka has not answered; 0 while it does."),
     Spec(

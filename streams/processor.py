@@ -58,6 +58,7 @@ def spec_of(names: TopicNames) -> ProcessorSpec:
         broadcast=switches,
         stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
         output_topics=(*outputs, switches),
+        sole_outputs=tuple(map(names.of, (*OUTPUTS, DECISIONS))),
         traced=frozenset(map(names.of, (*OUTPUTS, DEAD_LETTERS))),
         append_time=True,
         beside=(names.of(POLICIES),),

@@ -19,13 +19,16 @@ from streams.engine.processor import ProcessorSpec
 from streams.instance import Instance
 from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, View, view_topics
 from streams.operate.acl import upkeeping
-from streams.operate.clients import admin_client
+from streams.operate.clients import admin_client, producer
 from streams.operate.deletion import delete, refuse_no_deletion
 from streams.operate.errors import NoRightError, UsageError
 from streams.operate.role_rights import refuse_lacking, refuse_lacking_on
 from streams.processor import spec_of
 from streams.settings import Settings
 from streams.worker_config import engine_config
+
+BEGUN_KEY = b"#begun"
+"""The key of a record without value that begins the state of an application id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
 
     Raises:
         StopWorker: its workers run.
-        UsageError: it is the id of these settings, or has no changelogs.
+        UsageError: it is the id of these settings, or one of the two has no changelogs.
         NotDeletedError: Kafka does not delete all of them.
         NoRightError: a right is missing.
     """
@@ -208,6 +211,7 @@ async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
             async with held(config, range(count)):
                 with group_named(config):
                     await refuse_members(client, other, config.session_timeout_seconds)
+                await _begin(settings)
                 await delete(client, logs)
     return Retired(tuple(logs), offsets, read)
 
@@ -215,6 +219,24 @@ async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
 async def _counts(client: AIOKafkaAdminClient, logs: list[str]) -> dict[str, int]:
     view = await view_topics(client._client, logs)
     return {name: topic.partitions for name, topic in view.topics.items()}
+
+
+async def _begin(settings: Settings) -> None:
+    """Marks the state of these settings' application id as begun, in each partition.
+
+    A worker refuses outputs where its own changelog was never written to. With this mark it goes on
+    behind those of the retired one. The mark deletes a key that no state has, so it changes none.
+
+    Raises:
+        UsageError: the application id has no changelogs.
+    """
+    log = TopicNames(settings.topic_prefix, settings.application_id).of(CHANGELOGS[0])
+    async with admin_client(settings) as client:
+        if log not in await client.list_topics():
+            raise UsageError(f"{log} is missing: `byline topics create` makes it")
+    async with producer(settings, log) as sender:
+        for number in sorted(await sender.partitions_for(log)):
+            await sender.send_and_wait(log, None, BEGUN_KEY, partition=number)
 
 
 async def _offsets(client: AIOKafkaAdminClient, config: EngineConfig, logs: list[str]) -> int:

@@ -191,7 +191,8 @@ def retire(
     """End another application id on these topics for good: delete its changelogs, its state.
 
     Only one application id may work on a prefix. Retire the one whose state is of no use. The one
-    that remains avoids sending events again only if it sent the present events itself.
+    that remains, which is that of the settings, may then start behind what is there; it avoids
+    sending events again only if it sent the present events itself.
     """
     done = asyncio.run(upkeep.retire(settings(), application_id, yes=yes))
     if as_json:

@@ -3,8 +3,9 @@
 It sends requests of its own, because aiokafka's consumer stops watching its topics when a static
 member comes back. If a topic is gone, was created again or may lose state, the worker ends with
 exit code 2. If partitions were added, it goes on: their records are not read, so no adverse event
-is decided any more, but favourable ones are, until a person restarts the worker. A *look* is one
-such check.
+is decided any more, but favourable ones are, until a person restarts the worker. If the brokers do
+not let it see a topic, adverse events wait for as long, and the log says why. A *look* is one such
+check.
 """
 
 import asyncio
@@ -16,15 +17,17 @@ from contextlib import suppress
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, accept
 from streams.engine.preflight import KnownCluster, changelogs, committed_of, refuse_deletion
 from streams.engine.processor import ProcessorSpec
+from streams.engine.rights import RIGHTS_CURE
 from streams.kafka.login import knock
-from streams.kafka.requests.metadata import UNKNOWN_TOPIC, View, view_topics
+from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, UNKNOWN_TOPIC, View, view_topics
+from streams.kafka.requests.offsets import OffsetAnswer
 from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
 
@@ -35,10 +38,15 @@ LOOK_SECONDS = 5.0
 MISSING_SECONDS = 3.5
 """How long looks must find a topic missing before it counts as deleted: a broker that starts does
 not know all topics at once."""
+UNSEEN_SECONDS = 5.0
+"""How long looks must find a topic that the brokers do not describe before the log says so: while
+leaders are elected that is ordinary."""
 VERDICT_SECONDS = 20.0
 """How long an error waits, at most, for the verdict on a topic that is missing."""
 # Every third look also checks the settings of the changelogs.
 SETTINGS_LOOKS = 3
+# Of so many checks in a row that could not read the settings, the last one is logged.
+SETTINGS_UNREAD = 2
 
 # Kafka counts as away after this time without an answer. With the interval and the time limit of
 # the looks, `/readyz` becomes false within ten seconds.
@@ -47,6 +55,75 @@ AWAY_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 _aiokafka = logging.getLogger("aiokafka")
 Away = (KafkaError, OSError, TimeoutError)
+
+
+class KafkaSilence:
+    """The time for which Kafka does not answer; logged once, and when it is over."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._told = False
+
+    @property
+    def seconds(self) -> float:
+        """The time since Kafka stopped answering; 0 while it answers."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    async def begin_or_go_on(self, error: BaseException, config: EngineConfig) -> None:
+        """Notes that Kafka does not answer, and logs it once, with the cause.
+
+        The cause may be one that a person must fix, for instance a changed password.
+        """
+        if self._since is None:
+            self._since = time.monotonic()
+        if self.seconds >= AWAY_SECONDS and not self._told:
+            self._told = True
+            answer = await knock(config.client_arguments())
+            why = answer.fault or answer.silence or type(error).__name__
+            logger.error(
+                "Kafka does not answer (%s); waiting for it", why, extra=event("kafka_away")
+            )
+
+    def end(self) -> None:
+        """Notes that Kafka answers."""
+        if self._told:
+            logger.warning(
+                "Kafka answers again, after %.0f s", self.seconds, extra=event("kafka_back")
+            )
+        self._since, self._told = None, False
+
+
+class UnseenTopics:
+    """What the brokers do not tell of the topics; logged once, and when it is over."""
+
+    def __init__(self) -> None:
+        self.why: str | None = None
+        """The topics with the causes, if looks have met them for some seconds; else None."""
+        self._since: float | None = None
+
+    def tell(self, faults: Mapping[str, str]) -> None:
+        """Takes what a look has met; `faults`: the cause, by topic."""
+        if not faults:
+            if self.why is not None:
+                logger.warning(
+                    "every topic can be seen again: adverse events go on",
+                    extra=event("topics_seen"),
+                )
+            self.why, self._since = None, None
+            return
+        now, told = time.monotonic(), self.why is not None
+        if self._since is None:
+            self._since = now
+        if now - self._since < UNSEEN_SECONDS:
+            return
+        listed = "; ".join(f"{name}: {why}" for name, why in sorted(faults.items()))
+        self.why = f"topics cannot be compared with those of the start ({listed})"
+        if not told:
+            logger.error(
+                "%s. Until they can be, adverse events wait, favourable ones go on",
+                self.why,
+                extra=event("topics_unseen"),
+            )
 
 
 class ClusterWatch:
@@ -64,6 +141,10 @@ class ClusterWatch:
         """When the last look began that found every topic, in milliseconds UTC."""
         self.changed: str | None = None
         """What has changed since the start; None if nothing has. It is never reset."""
+        self.unseen = UnseenTopics()
+        """The topics that the brokers do not describe. While there are any, adverse events wait."""
+        self._settings_unread = 0
+        """How many checks in a row could not read the settings of a changelog."""
         self._config = config
         self._spec = spec
         self._clock = clock
@@ -76,10 +157,9 @@ class ClusterWatch:
         self._none_missing.set()
         self._look: asyncio.Task[None] | None = None
         self._looks = 0
-        self._away_since: float | None = None
-        self._away_told = False
+        self._silence = KafkaSilence()
         self._library_level: int | None = None
-        self.ends: Callable[[list[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
+        self.ends: Callable[[list[TopicPartition]], Awaitable[OffsetAnswer]]
         """Returns the end offsets of partitions; set by the engine."""
         if config.favourable_only:
             self.changed = "started with --favourable-only"
@@ -99,48 +179,29 @@ class ClusterWatch:
                         if self._looks % SETTINGS_LOOKS == 0:
                             await self._check_settings()
                 except Away as error:
-                    await self._no_answer(error)
+                    self._quiet(True)
+                    await self._silence.begin_or_go_on(error, self._config)
                 else:
-                    self._answered()
+                    self._silence.end()
                 await asyncio.sleep(EVERY_SECONDS)
         finally:
             if self._client is not None:
                 await self._client.close()
 
     @property
+    def holding(self) -> str | None:
+        """Why adverse events wait for the cluster; None if they do not."""
+        return self.changed or self.unseen.why
+
+    @property
     def away_seconds(self) -> float:
         """The time since Kafka stopped answering, in seconds; 0 while it answers."""
-        return 0.0 if self._away_since is None else time.monotonic() - self._away_since
+        return self._silence.seconds
 
     @property
     def away(self) -> bool:
         """Whether Kafka has not answered for so long that it counts as gone."""
-        return self.away_seconds >= AWAY_SECONDS
-
-    async def _no_answer(self, error: BaseException) -> None:
-        """Notes that Kafka does not answer, and logs it once, with the cause.
-
-        The cause may be one that a person must fix, for instance a changed password.
-        """
-        if self._away_since is None:
-            self._away_since = time.monotonic()
-            self._quiet(True)
-        if self.away and not self._away_told:
-            self._away_told = True
-            answer = await knock(self._config.client_arguments())
-            why = answer.fault or answer.silence or type(error).__name__
-            logger.error(
-                "Kafka does not answer (%s); waiting for it", why, extra=event("kafka_away")
-            )
-
-    def _answered(self) -> None:
-        if self._away_since is None:
-            return
-        if self._away_told:
-            logger.warning(
-                "Kafka answers again, after %.0f s", self.away_seconds, extra=event("kafka_back")
-            )
-        self._away_since, self._away_told = None, False
+        return self._silence.seconds >= AWAY_SECONDS
 
     async def looked_since(self, instant: int) -> bool:
         """Whether a look began at `instant` or later and found every topic; waits up to 1 s."""
@@ -175,20 +236,30 @@ class ClusterWatch:
 
     async def _take_look(self) -> None:
         began = self._clock.now()
-        client = await self._connected()
-        view = await view_topics(client._client, list(self._cluster.topics))
-        if self.judge(view):
-            await self._look_beyond(client)
+        # With a limit, because many wait for this one look, and the broker asked may be frozen.
+        async with asyncio.timeout(LOOK_SECONDS):
+            client = await self._connected()
+            view = await view_topics(client._client, list(self._cluster.topics))
+            if there := self.judge(view):
+                faults = await self._look_beyond(client)
+            else:
+                faults = _faults(view)
+        if there or faults:
+            self.unseen.tell(faults)
+        if there and not faults:
             self.looked_at = began
 
-    async def _look_beyond(self, client: AIOKafkaAdminClient) -> None:
-        """Defers adverse events if partitions that are not in use have unread records."""
+    async def _look_beyond(self, client: AIOKafkaAdminClient) -> dict[str, str]:
+        """Defers adverse events if partitions that are not in use have unread records.
+
+        Returns, by topic, why it is not known whether they have.
+        """
         beyond = self._cluster.beyond
         if not beyond or self.changed is not None:
-            return
+            return {}
         moved = await committed_of(client, self._config.application_id, beyond)
-        ends = await self.ends(list(beyond))
-        left = {tp: ends[tp] - moved.get(tp, 0) for tp in beyond if ends[tp] > moved.get(tp, 0)}
+        ends, unknown = await self.ends(list(beyond))
+        left = {tp: n for tp, end in ends.items() if (n := end - moved.get(tp, 0)) > 0}
         if left:
             listed = ", ".join(f"{tp.topic}[{tp.partition}] {n}" for tp, n in left.items())
             self._hold_back(
@@ -196,6 +267,7 @@ class ClusterWatch:
                 "cluster reroute`, have producers write to the old partitions alone, and start the "
                 "workers again"
             )
+        return {f"{tp.topic}[{tp.partition}]": why for tp, why in unknown.items()}
 
     def _hold_back(self, why: str) -> None:
         self.changed = why
@@ -219,7 +291,17 @@ class ClusterWatch:
 
     async def _check_settings(self) -> None:
         client = await self._connected()
-        await refuse_deletion(client, changelogs(self._config, self._spec))
+        unread = await refuse_deletion(client, changelogs(self._config, self._spec))
+        if not self._missing_since:
+            self._settings_unread = self._settings_unread + 1 if unread else 0
+        if self._settings_unread == SETTINGS_UNREAD:
+            logger.error(
+                "the brokers do not tell the settings of %s: while they do not, nobody notices if "
+                "it is set to delete records. %s",
+                ", ".join(unread),
+                RIGHTS_CURE,
+                extra=event("settings_unread"),
+            )
 
     def judge(self, view: View) -> bool:
         """Compares a view of the topics with the start. Returns whether every topic is there.
@@ -293,3 +375,14 @@ class ClusterWatch:
             if topic is not None and topic.error == 0 and topic.partitions != known.partitions:
                 found[name] = (known.partitions, topic.partitions)
         return found
+
+
+def _faults(view: View) -> dict[str, str]:
+    """Returns, by topic, why the brokers do not describe it; missing topics are not among them."""
+    faults = {}
+    for name, topic in view.topics.items():
+        if topic.error == NO_RIGHT_TO_SEE:
+            faults[name] = f"no right to see it; {RIGHTS_CURE}"
+        elif topic.error not in (0, UNKNOWN_TOPIC):
+            faults[name] = for_code(topic.error).__name__
+    return faults

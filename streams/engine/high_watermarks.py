@@ -1,23 +1,27 @@
-"""Asks for the end offsets of the inputs, with one request for all partitions.
+"""Asks for the end offsets of the inputs, of all partitions with one request to each leader.
 
 The ends are high watermarks, as a `read_uncommitted` consumer sees them. The `read_committed` end
 is too low: it stops at the oldest open transaction, though another producer may have committed
 records after that point. So a timer waits until such a transaction ends, at the latest by its
-time-out.
+time-out. A partition whose leader does not answer holds its own timers; it is asked again, and the
+others are answered meanwhile.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from streams.engine.clock import Clock
 from streams.engine.cluster_watch import ClusterWatch
 from streams.engine.config import EngineConfig
+from streams.engine.process_exit import spawn
 from streams.engine.recovery import plain_consumer
+from streams.kafka.requests.offsets import EARLIEST, LATEST, OffsetAnswer, answers, offsets
 from streams.kafka.requests.open_transactions import (
     OpenTransaction,
     marker_time,
@@ -27,6 +31,10 @@ from streams.log_events import event
 
 # The shortest time between two requests; a timer may be late by a second.
 PACE_SECONDS = 0.1
+# How long after a request without an answer a partition is asked for again.
+AGAIN_SECONDS = 0.5
+# How long a partition that is opened waits for its bounds before the log names the cause.
+NAMED_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +71,9 @@ class HighWatermarkReader:
         self._topics = topics
         self._broadcast = broadcast
         self._asked: dict[int, asyncio.Future[HighWatermarks]] = {}
+        self._under_way: set[int] = set()
+        """The partition numbers of `_asked` for which the brokers are being asked."""
+        self._rounds: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._consumer = plain_consumer(config, "read_uncommitted", "ends")
 
@@ -71,21 +82,50 @@ class HighWatermarkReader:
         await self._consumer.start()
 
     async def bounds(self, partitions: Sequence[int]) -> dict[int, dict[str, tuple[int, int]]]:
-        """Returns, by partition and input topic, the first offset and the end offset."""
+        """Returns, by partition and input topic, the first offset and the end offset.
+
+        It waits while a leader does not tell, so that other partitions go on meanwhile.
+        """
         tps = [TopicPartition(topic, number) for number in partitions for topic in self._topics]
-        begins, ends = {}, {}
-        if tps:
-            begins = await self._consumer.beginning_offsets(tps)
-            ends = await self._consumer.end_offsets(tps)
+        began, told = time.monotonic(), False
+        bounds, faults = await self.look(tps)
+        while faults:
+            if not told and time.monotonic() - began >= NAMED_SECONDS:
+                told = True
+                logger.error(
+                    "the brokers do not say where an input ends (%s): its partition number is "
+                    "opened when they do. See that it has a leader; other partitions go on",
+                    "; ".join(f"{tp.topic}[{tp.partition}]: {why}" for tp, why in faults.items()),
+                    extra=event("end_unknown"),
+                )
+            await asyncio.sleep(AGAIN_SECONDS)
+            bounds, faults = await self.look(tps)
+        if told:
+            logger.warning(
+                "the brokers say again where the inputs of %s end: going on",
+                ", ".join(map(str, partitions)),
+                extra=event("end_known"),
+            )
         return {
-            number: {tp.topic: (begins[tp], ends[tp]) for tp in tps if tp.partition == number}
+            number: {tp.topic: bounds[tp] for tp in tps if tp.partition == number}
             for number in partitions
         }
 
-    async def of(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Returns the end offset of each of these partitions."""
-        ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(partitions)
-        return ends
+    async def look(
+        self, partitions: Iterable[TopicPartition]
+    ) -> tuple[dict[TopicPartition, tuple[int, int]], dict[TopicPartition, str]]:
+        """Returns, by partition, the first offset and the end offset; and why others have none."""
+        asked, client = list(partitions), self._consumer._client
+        begins, ends = await asyncio.gather(
+            offsets(client, asked, EARLIEST), offsets(client, asked, LATEST)
+        )
+        known = begins.found.keys() & ends.found.keys()
+        bounds = {tp: (begins.found[tp], ends.found[tp]) for tp in asked if tp in known}
+        return bounds, {**begins.failed, **ends.failed}
+
+    async def of(self, partitions: Iterable[TopicPartition]) -> OffsetAnswer:
+        """Returns the end offset of each of these partitions, or why it is not known."""
+        return await offsets(self._consumer._client, partitions, LATEST)
 
     async def broadcast_end(self) -> int:
         """Returns the end offset of the broadcast topic; 0 if there is no such topic."""
@@ -118,35 +158,54 @@ class HighWatermarkReader:
     async def run(self) -> None:
         """Answers requests until the task is cancelled."""
         try:
-            await self._serve()
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                numbers = set(self._asked) - self._under_way
+                self._under_way |= numbers
+                self._rounds.add(round_ := spawn(self._round(numbers), "asking for ends"))
+                round_.add_done_callback(self._rounds.discard)
+                await asyncio.sleep(PACE_SECONDS)
         finally:
+            for round_ in self._rounds:
+                round_.cancel()
             await self._consumer.stop()
 
-    async def _serve(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            as_of = self._clock.now()
-            asked = dict(self._asked)
-            wanted = [TopicPartition(t, number) for number in asked for t in self._topics]
-            if self._broadcast is not None:
-                wanted.append(TopicPartition(self._broadcast, 0))
-            try:
-                offsets, looked = await asyncio.gather(
-                    self._consumer.end_offsets(wanted), self._watch.looked_since(as_of)
-                )
-            except (KafkaError, OSError) as error:
-                # The broker is away; the requests stay and are tried again.
-                logger.debug("no ends: %r", error, extra=event("ends_unknown"))
-                self._wake.set()
-                await asyncio.sleep(PACE_SECONDS)
-                continue
-            for number, future in asked.items():
-                if self._asked.get(number) is future:
-                    del self._asked[number]
-                ends = {t: offsets[TopicPartition(t, number)] for t in self._topics}
-                if self._broadcast is not None:
-                    ends[self._broadcast] = offsets[TopicPartition(self._broadcast, 0)]
-                if not future.done():
-                    future.set_result(HighWatermarks(as_of, ends, looked))
-            await asyncio.sleep(PACE_SECONDS)
+    async def _round(self, numbers: set[int]) -> None:
+        """Asks each leader once, and answers each number as soon as all its ends are known."""
+        as_of = self._clock.now()
+        looked = asyncio.ensure_future(self._watch.looked_since(as_of))
+        known: dict[TopicPartition, int] = {}
+        waiting = set(numbers)
+        try:
+            wanted = {tp for number in numbers for tp in self._inputs(number).values()}
+            asking = answers(self._consumer._client, wanted, LATEST)
+            async with aclosing(asking):
+                async for answer in asking:
+                    known.update(answer.found)
+                    for number in sorted(waiting):
+                        inputs = self._inputs(number)
+                        if known.keys() >= set(inputs.values()):
+                            ends = {topic: known[tp] for topic, tp in inputs.items()}
+                            self._answer(number, HighWatermarks(as_of, ends, await looked))
+                            waiting.discard(number)
+        finally:
+            looked.cancel()
+        if waiting:
+            # Who does not tell them is said by the reach watch, which asks for the same ends.
+            await asyncio.sleep(AGAIN_SECONDS)
+            self._under_way -= waiting
+            self._wake.set()
+
+    def _inputs(self, number: int) -> dict[str, TopicPartition]:
+        """Returns, by topic, the partition that this partition number reads to its end."""
+        inputs = {topic: TopicPartition(topic, number) for topic in self._topics}
+        if self._broadcast is not None:
+            inputs[self._broadcast] = TopicPartition(self._broadcast, 0)
+        return inputs
+
+    def _answer(self, number: int, ends: HighWatermarks) -> None:
+        self._under_way.discard(number)
+        future = self._asked.pop(number)
+        if not future.done():
+            future.set_result(ends)

@@ -9,17 +9,41 @@ each other without end. The classes here fix both.
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    NoError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 from streams.engine.context import GroupMember
 from streams.kafka.consumer import TolerantConsumer
 from streams.kafka.requests.groups import LeaveRequest, MembersRequest
 from streams.log_events import event
 
+# How long after a coordinator's answer that says nothing it is asked again.
+AGAIN_SECONDS = 0.5
+MOVES = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+"""A coordinator's answers that say nothing about the group."""
+
 logger = logging.getLogger(__name__)
+
+
+class OtherMember(NamedTuple):
+    """A member of the group. `host`: from where it is connected."""
+
+    member_id: str
+    host: str
 
 
 class StaticMember(GroupCoordinator):  # type: ignore[misc]
@@ -84,24 +108,27 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
         told = False
         while not self._closing.done():
             other = await self._other_member()
-            if other is None or other == self._noted():
+            if other is None or other.member_id == self._noted():
                 break
             if not told:
                 logger.warning(
-                    "INSTANCE_ID %s is in group %s under another start (%s): waiting until that "
-                    "has been gone for a session",
+                    "INSTANCE_ID %s is in group %s under another start (%s, on %s): waiting until "
+                    "that has been gone for a session",
                     self._group_instance_id,
                     self.group_id,
-                    other,
+                    other.member_id,
+                    other.host,
                     extra=event("instance_id_taken"),
                 )
             elif not self.member.ousted:
                 self.member.ousted = True
                 logger.error(
-                    "another worker with INSTANCE_ID %s lives in group %s: this one stays out of "
-                    "it. Give each worker an INSTANCE_ID of its own, or none",
+                    "another worker with INSTANCE_ID %s lives in group %s (%s, on %s): this one "
+                    "stays out of it. Give each worker an INSTANCE_ID of its own, or none",
                     self._group_instance_id,
                     self.group_id,
+                    other.member_id,
+                    other.host,
                     extra=event("instance_id_twice"),
                 )
             seconds = self._session_timeout_ms / 1000 if not told else 2.0
@@ -114,17 +141,40 @@ class StaticMember(GroupCoordinator):  # type: ignore[misc]
             )
         self.member.ousted = False
 
-    async def _other_member(self) -> str | None:
-        """Returns the id of the group's member with this instance id; None if none is known."""
-        try:
-            answer = await self._send_req(MembersRequest(self.group_id))
-        except (KafkaError, NotImplementedError):
-            return None
-        for _error, _group, _state, _type, _protocol, members, _rights in answer.groups:
-            for member_id, instance_id, *_ in members:
-                if instance_id == self._group_instance_id:
-                    return str(member_id)
+    async def _other_member(self) -> OtherMember | None:
+        """Returns the group's member with this instance id; None if there is none.
+
+        It asks until the group's coordinator knows: a join without that would throw the other
+        worker out.
+
+        Raises:
+            KafkaError: the coordinator refuses to say.
+        """
+        while not self._closing.done():
+            try:
+                await self.ensure_coordinator_known()
+                answer = await self._send_req(MembersRequest(self.group_id))
+            except (IncompatibleBrokerVersion, NotImplementedError):
+                return None  # Such a broker has no way to say.
+            except KafkaError:
+                await self._pause()
+                continue
+            ((code, _group, _state, _type, _protocol, members, _rights),) = answer.groups
+            error = for_code(code)
+            if error in MOVES:
+                # The group is being loaded, or another broker coordinates it.
+                self.coordinator_dead()
+                await self._pause()
+            elif error is not NoError:
+                raise error(self.group_id)
+            else:
+                own = self._group_instance_id
+                found = (OtherMember(it[0], it[3]) for it in members if it[1] == own)
+                return next(found, None)
         return None
+
+    async def _pause(self) -> None:
+        await asyncio.wait([self._closing], timeout=AGAIN_SECONDS)
 
     @property
     def _note_path(self) -> Path:

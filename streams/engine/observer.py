@@ -77,8 +77,9 @@ class EngineStatus:
     """The health of a worker.
 
     `ready`: no rebalance runs, all its partitions are processing, Kafka answers and no input is
-    blocked. `cluster_changed`: what has changed in the cluster since the start, so that adverse
-    events are deferred. `blocked`: inputs with unread records but no progress for a minute.
+    blocked. `cluster_changed`: what has changed in the cluster since the start, or cannot be
+    seen, so that adverse events are deferred. `blocked`: inputs with unread records but no progress
+    for a minute, or whose end nobody has told for as long.
     `away_seconds`: how long Kafka has not answered. `ousted`: another worker has the same instance
     id, so this one does not join the group. `lags`: the lag by topic. `hiding`: open transactions
     of other producers that block reading. `write_buffer_bytes`, `block_cache_bytes`: the memory

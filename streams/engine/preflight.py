@@ -7,13 +7,18 @@ one error with the command that a person must run.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    LeaderNotAvailableError,
+    for_code,
+)
 
 from streams.engine.config import EngineConfig
 from streams.engine.processor import ProcessorSpec
@@ -26,6 +31,7 @@ from streams.kafka.requests.metadata import (
     View,
     view_topics,
 )
+from streams.kafka.requests.offsets import LATEST, READ_COMMITTED, READ_UNCOMMITTED, offsets
 from streams.kafka.rights import RIGHTS_ERRORS
 from streams.log_events import event
 from streams.stop_worker import ExitCode, StopWorker
@@ -35,6 +41,9 @@ from streams.stop_worker import ExitCode, StopWorker
 BATCH_MARGIN_BYTES = 4_096
 # How long missing topics are asked for again: a broker that just started may not know all topics.
 MISSING_PATIENCE_SECONDS = 3.0
+# Outputs of nobody known are looked at so many times, so many seconds apart, before that counts.
+STRANGE_LOOKS = 2
+STRANGE_SECONDS = 2.0
 REROUTE = (
     "move what lies in the others with `byline cluster reroute` when producers write to the old "
     "ones alone"
@@ -131,6 +140,9 @@ async def _inspect(
     await refuse_deletion(client, changelogs(config, spec))
     await _refuse_other_applications(client, config, spec, partition_count)
     committed = await _committed(client, config.application_id, spec, partition_count)
+    # Where the group has read without a state, the state was lost; opening the partition says so.
+    never_read = set(range(partition_count)) - {tp.partition for tp in committed}
+    await _refuse_strange_outputs(client, config, spec, view, never_read)
     beyond = partitions_beyond(spec, view, partition_count)
     watched = {name: view.topics[name] for name in needed}
     return KnownCluster(view.cluster_id, partition_count, watched, committed, beyond)
@@ -247,13 +259,16 @@ async def _check_times(
             )
 
 
-async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> None:
+async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> list[str]:
     """Checks that these changelogs never delete records by retention.
+
+    Returns those whose settings the brokers do not tell.
 
     Raises:
         StopWorker: `cleanup.policy` of one contains `delete`.
     """
-    for topic, policy in (await _configs(client, topics, "cleanup.policy")).items():
+    policies = await _configs(client, topics, "cleanup.policy")
+    for topic, policy in policies.items():
         if "delete" in policy:
             raise StopWorker(
                 f"changelog {topic} has cleanup.policy {policy}: state that is older than its "
@@ -261,6 +276,7 @@ async def refuse_deletion(client: AIOKafkaAdminClient, topics: list[str]) -> Non
                 "with `byline topics apply`",
                 ExitCode.PERSON,
             )
+    return [topic for topic in topics if topic not in policies]
 
 
 async def _configs(client: AIOKafkaAdminClient, topics: list[str], name: str) -> dict[str, str]:
@@ -321,3 +337,67 @@ async def _refuse_other_applications(
                 "mean to end it for good",
                 ExitCode.PERSON,
             )
+
+
+async def _refuse_strange_outputs(
+    client: AIOKafkaAdminClient,
+    config: EngineConfig,
+    spec: ProcessorSpec,
+    view: View,
+    numbers: Collection[int],
+) -> None:
+    """Checks that these partition numbers hold no outputs that this application id never wrote.
+
+    Each transaction writes into a changelog too, so where outputs end behind their first offset and
+    the changelogs do not, another application id was at work, or the changelogs were emptied.
+    Unlike groups and their offsets this never expires, and whoever may write to a topic may ask for
+    its end.
+
+    Raises:
+        StopWorker: there are such outputs.
+        KafkaError: a partition has no leader that answers.
+    """
+    strange: dict[TopicPartition, int] = {}
+    for attempt in range(STRANGE_LOOKS):
+        if attempt:
+            # Of a transaction that another worker of this id just ends, both ends come soon.
+            await asyncio.sleep(STRANGE_SECONDS)
+        logs = _partitions(changelogs(config, spec), numbers, view)
+        own = await _ends(client, logs, READ_UNCOMMITTED)
+        fresh = set(numbers) - {tp.partition for tp, end in own.items() if end > 0}
+        # A record counts when its transaction has ended; an aborted one has an offset too.
+        outputs = _partitions(spec.sole_outputs, sorted(fresh), view)
+        found = await _ends(client, outputs, READ_COMMITTED)
+        strange = {tp: end for tp, end in found.items() if end > 0}
+        if not strange:
+            return
+    at, end = min(strange.items())
+    raise StopWorker(
+        f"another application id has worked on these topics, or {config.application_id} has lost "
+        f"its state: {at.topic}[{at.partition}] ends at offset {end}, but {config.application_id} "
+        "has never written there, or its changelogs were emptied or made anew. It would send every "
+        "event a second time, under the same ids. Go on with the application id that wrote them "
+        "(BYLINE_APPLICATION_ID), or take another topic prefix and application id. If it is "
+        f"{config.application_id} itself, `byline cluster rebuild` makes its state anew",
+        ExitCode.PERSON,
+    )
+
+
+def _partitions(topics: Iterable[str], numbers: Iterable[int], view: View) -> list[TopicPartition]:
+    """Returns these partition numbers of the topics, as far as they have them."""
+    known = view.topics
+    return [TopicPartition(t, n) for t in topics for n in numbers if n < known[t].partitions]
+
+
+async def _ends(
+    client: AIOKafkaAdminClient, partitions: list[TopicPartition], isolation: int
+) -> dict[TopicPartition, int]:
+    """Returns the end offsets of partitions.
+
+    Raises:
+        LeaderNotAvailableError: one is not known.
+    """
+    answer = await offsets(client._client, partitions, LATEST, isolation)
+    for tp, why in answer.failed.items():
+        raise LeaderNotAvailableError(f"where {tp.topic}[{tp.partition}] ends: {why}")
+    return answer.found

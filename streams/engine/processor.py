@@ -74,7 +74,8 @@ class ProcessorSpec:
     `topics`: the co-partitioned inputs; one step gets their batches in this order. `broadcast`: a
     topic of one partition that every partition number reads whole, before the others.
     `output_topics`: all topics to which it may send; the broadcast topic may be one of them.
-    `traced`: those whose records carry the headers of their transaction's span (spans.py).
+    `sole_outputs`: those to which nobody else writes; a transaction that matters writes to one of
+    them. `traced`: those whose records carry the headers of their transaction's span (spans.py).
     `append_time`: the broker must set the timestamps of the inputs. `beside`: topics that other
     code in the worker reads and writes; only their existence and the rights to them are checked.
     """
@@ -83,6 +84,7 @@ class ProcessorSpec:
     broadcast: str | None
     stores: tuple[StoreSpec, ...]
     output_topics: tuple[str, ...] = field(default=())
+    sole_outputs: tuple[str, ...] = field(default=())
     traced: frozenset[str] = frozenset()
     append_time: bool = False
     beside: tuple[str, ...] = field(default=())

@@ -1,14 +1,17 @@
 """Checks every two seconds that each input can be read to its end and still has its unread records.
 
-If a producer hangs inside a transaction, a `read_committed` consumer cannot read beyond its start:
-no error is raised, the consumer's own lag is 0, and timers wait for ever. If unread records were
-deleted from a topic, aiokafka goes on at another offset without an error.
+If the leader of a partition is gone, nobody says where it ends, and its timers wait. If a producer
+hangs inside a transaction, a `read_committed` consumer cannot read beyond its start: no error is
+raised, the consumer's own lag is 0, and timers wait for ever. If unread records were deleted from a
+topic, aiokafka goes on at another offset without an error.
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Iterable, Mapping
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.engine.assignment import Assignment
@@ -25,7 +28,10 @@ EVERY_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 OUTSIDE_LOOKS = 2
 NAMED_SECONDS = 5.0
-"""After this time without progress on unread records, the broker is asked for open transactions."""
+"""After this time without progress on unread records, the broker is asked for open transactions;
+after this time without an answer, the log names the partitions whose ends nobody tells."""
+LISTED = 5
+NOT_KNOWN = (-1, -1)
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +48,14 @@ class ReachWatch:
         self._stuck: dict[Key, tuple[int, float]] = {}
         self._outside: dict[Key, int] = {}
         self.blocked: dict[Key, tuple[int, int]] = {}
-        """Inputs without progress for a minute: the next offset, and the end offset."""
+        """Inputs without progress for a minute: the next offset, and the end offset. Both are -1
+        where the end has been unknown for as long."""
         self.hiding: dict[Key, OpenTransaction] = {}
         """By topic and the topic's own partition, the open transaction that blocks reading."""
         self._told: set[str] = set()
+        self._unknown: dict[Key, float] = {}
+        """Since when the end is not known (`time.monotonic()`)."""
+        self._unknown_told: set[Key] = set()
 
     async def run(self) -> None:
         """Checks every two seconds.
@@ -67,33 +77,73 @@ class ReachWatch:
     async def _look(self, tasks: list[PartitionTask]) -> None:
         ends, broadcast = self._context.watermarks, self._context.broadcast
         before = {task.number: dict(task.input_queue.reads) for task in tasks}
-        bounds = await ends.bounds(list(before))
-        if broadcast is not None:
-            bound = (broadcast.begin, await ends.broadcast_end())
-            for number in bounds:
-                bounds[number][broadcast.topic] = bound
+        places = self._places(before)
+        bounds, faults = await ends.look(set(places.values()))
         now = time.monotonic()
-        seen: set[Key] = set()
-        for task in tasks:
-            if task.state != "running" or task.number not in bounds:
+        running = {task.number: task for task in tasks if task.state == "running"}
+        seen = {key for key in places if key[1] in running}
+        self._unknown_told &= seen
+        self._judge_unknown({k: faults[at] for k in seen if (at := places[k]) not in bounds}, now)
+        for key in sorted(seen):
+            if places[key] not in bounds:
                 continue
-            for topic, (begin, end) in bounds[task.number].items():
-                key = (topic, task.number)
-                seen.add(key)
-                queue = task.input_queue.queues.get(topic)
-                reads = task.input_queue.reads[topic]
-                fetched = max(reads, queue.expected) if queue is not None else reads
-                # The position from before this request must not be beyond the end, and the present
-                # position must not be before the topic's first offset.
-                inside = begin <= fetched and before[task.number][topic] <= end
-                self._judge_position(key, inside, fetched, (begin, end))
-                self._context.lags.note(key, reads, end, now)
-                waits = end > reads and not (queue is not None and queue.batches)
-                self._judge_reach(key, waits, reads, end, now)
+            topic, number = key
+            begin, end = bounds[places[key]]
+            if broadcast is not None and topic == broadcast.topic:
+                begin = broadcast.begin
+            inputs = running[number].input_queue
+            queue, reads = inputs.queues.get(topic), inputs.reads[topic]
+            fetched = max(reads, queue.expected) if queue is not None else reads
+            # The position from before this request must not be beyond the end, and the present
+            # position must not be before the topic's first offset.
+            inside = begin <= fetched and before[number][topic] <= end
+            self._judge_position(key, inside, fetched, (begin, end))
+            self._context.lags.note(key, reads, end, now)
+            waits = end > reads and not (queue is not None and queue.batches)
+            self._judge_reach(key, waits, reads, end, now)
         self._context.lags.keep(seen)
         for known in (self._stuck, self._outside, self.blocked):
             for key in [key for key in known if key not in seen]:
                 del known[key]
+
+    def _places(self, numbers: Iterable[int]) -> dict[Key, TopicPartition]:
+        """Returns, by topic and this worker's partition number, the topic's own partition."""
+        spec = self._context.processor.spec
+        places = {(topic, n): TopicPartition(topic, n) for n in numbers for topic in spec.topics}
+        if spec.broadcast is not None:
+            single = TopicPartition(spec.broadcast, 0)
+            places |= {(spec.broadcast, number): single for number in numbers}
+        return places
+
+    def _judge_unknown(self, unknown: Mapping[Key, str], now: float) -> None:
+        """Notes inputs of which nobody says where they end, with the cause; logs each once."""
+        # While Kafka is away nobody says anything of any partition, and that has a line of its own.
+        away = self._context.watch.away_seconds > 0
+        since = {key: now if away else self._unknown.get(key, now) for key in unknown}
+        self._unknown = since
+        patience = self._context.config.unreachable_end_seconds
+        for key in unknown:
+            if now - since[key] >= patience:
+                self.blocked.setdefault(key, NOT_KNOWN)
+        fresh = {k for k in unknown if now - since[k] >= NAMED_SECONDS} - self._unknown_told
+        if fresh:
+            self._unknown_told |= fresh
+            logger.error(
+                "the brokers do not say where %s ends (%s): its timers wait, and nothing of it may "
+                "be read. See that each of its partitions has a leader; other partitions go on",
+                _listed(fresh),
+                ", ".join(sorted({unknown[key] for key in fresh})),
+                extra=event("end_unknown"),
+            )
+        back = self._unknown_told - unknown.keys()
+        self._unknown_told -= back
+        for key in back:
+            if self.blocked.get(key) == NOT_KNOWN:
+                del self.blocked[key]
+        if back:
+            logger.warning(
+                "the brokers say again where %s ends", _listed(back), extra=event("end_known")
+            )
 
     def _judge_position(
         self, key: Key, inside: bool, position: int, bounds: tuple[int, int]
@@ -146,7 +196,7 @@ class ReachWatch:
         places = {
             (topic, 0 if topic == single else number)
             for (topic, number), (_, since) in self._stuck.items()
-            if now - since >= NAMED_SECONDS
+            if now - since >= NAMED_SECONDS and (topic, number) not in self._unknown
         }
         found: list[OpenTransaction] = []
         if places:
@@ -162,7 +212,7 @@ class ReachWatch:
         for topic in sorted({one.topic for one in found} - self._told):
             self._told.add(topic)
             self._tell(next(one for one in found if one.topic == topic))
-        for topic in sorted(self._told - {topic for topic, _ in places}):
+        for topic in sorted(self._told - {topic for topic, _ in (*places, *self._unknown)}):
             self._told.remove(topic)
             logger.info(
                 "%s is read to its end again: no open transaction hides any of it",
@@ -183,3 +233,10 @@ class ReachWatch:
             one.open_seconds(self._context.clock.now()),
             extra=event("topic_blocked"),
         )
+
+
+def _listed(keys: Iterable[Key]) -> str:
+    """Returns some of these inputs by name, and how many more there are."""
+    named = [f"{topic}[{number}]" for topic, number in sorted(keys)]
+    more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
+    return ", ".join(named[:LISTED]) + more

@@ -9,12 +9,14 @@ from streams.kafka.requests.metadata import View, allowed
 from streams.kafka.rights import group_operations, in_words, missing_rights, refused_in_words
 from streams.stop_worker import ExitCode, StopWorker
 
-_CURE = "`byline topics acl --role worker` says what a worker needs"
+RIGHTS_CURE = "`byline topics acl --role worker` says what a worker needs"
 
 
 def refusal_of(error: BaseException) -> StopWorker:
     """Makes the `StopWorker` for one of `RIGHTS_ERRORS`."""
-    return StopWorker(f"a right is missing: {refused_in_words(error)}. {_CURE}", ExitCode.PERSON)
+    return StopWorker(
+        f"a right is missing: {refused_in_words(error)}. {RIGHTS_CURE}", ExitCode.PERSON
+    )
 
 
 async def refuse_missing_rights(
@@ -36,4 +38,4 @@ async def refuse_missing_rights(
     if not may_join:
         missing.setdefault("Read", []).append(f"the group {group}")
     if missing:
-        raise StopWorker(f"a right is missing: {in_words(missing)}. {_CURE}", ExitCode.PERSON)
+        raise StopWorker(f"a right is missing: {in_words(missing)}. {RIGHTS_CURE}", ExitCode.PERSON)

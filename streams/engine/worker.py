@@ -208,7 +208,7 @@ class Engine:
             stopping=assignment.stopping,
             generation=assignment.generation,
             partitions=statuses,
-            cluster_changed=watch.changed,
+            cluster_changed=watch.holding,
             blocked=tuple(f"{topic}[{number}]" for topic, number in sorted(reach.blocked)),
             away_seconds=watch.away_seconds,
             ousted=self.member.ousted,

@@ -49,6 +49,7 @@ def test_given_two_workers_of_one_instance_id_then_the_later_one_stays_out_until
     wait_until(lambda: two.status.get("ousted"), 40, "the later one knows")
     assert "INSTANCE_ID one is in group" in two.log
     assert "another worker with INSTANCE_ID one lives in group" in two.log
+    assert "on /127.0.0.1" in two.log
     assert not two.status["ready"]
     time.sleep(5)
     toys.add(100)
@@ -59,6 +60,24 @@ def test_given_two_workers_of_one_instance_id_then_the_later_one_stays_out_until
     two.ready(parts=4)
     toys.add(100)
     toys.assert_exact()
+
+
+def test_given_two_workers_of_one_instance_id_at_once_then_one_works_and_the_other_says_so(
+    toys: Toys,
+) -> None:
+    workers = [toys.worker(name, instance_id="one") for name in ("one", "two")]
+    wait_until(lambda: any(it.status.get("ousted") for it in workers), 60, "one of them knows")
+    (loser,) = [it for it in workers if it.status.get("ousted")]
+    (winner,) = [it for it in workers if it is not loser]
+    winner.ready(parts=4)
+    generation = winner.status["generation"]
+    toys.add(100)
+    toys.assert_exact()
+    time.sleep(5)
+    assert winner.status["generation"] == generation
+    assert not loser.status["ready"]
+    assert loser.log.count("another worker with INSTANCE_ID one lives in group") == 1
+    assert loser.process.poll() is None
 
 
 @pytest.mark.parametrize("how", ["stuck_thread", "ended_thread"])

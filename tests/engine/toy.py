@@ -146,6 +146,7 @@ class Toy:
             broadcast=self.broadcast,
             stores=(StoreSpec("counts", in_memory=True), StoreSpec("timers", in_memory=False)),
             output_topics=(self.out, self.seals, self.broadcast),
+            sole_outputs=(self.out, self.seals),
             append_time=append_time,
         )
 

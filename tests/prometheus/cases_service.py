@@ -155,8 +155,8 @@ SERVICE = [
         fires=8,
         quiet=(6, 20),
         labels={"topic": "controls"},
-        says="An open transaction of another producer hides records of controls: byline topics"
-        " blocked names the producer",
+        says="An open transaction of another producer hides records of controls, or a partition"
+        " has no leader: byline topics blocked names the producer, a worker's log the partition",
     ),
     RuleCase(
         "BylineTopicBlocked",
@@ -164,8 +164,8 @@ SERVICE = [
         fires=8,
         quiet=(20,),
         labels={"instance": "w1"},
-        says="An open transaction of another producer hides records: byline topics blocked names"
-        " the producer",
+        says="An open transaction of another producer hides records, or a partition has no"
+        " leader: byline topics blocked names the producer, a worker's log the partition",
     ),
     RuleCase(
         "BylineTopicBlocked",
