@@ -16,23 +16,20 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, for_code
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from schemas.topics import INPUTS
 from streams.kafka.consumer import TolerantConsumer
-from streams.kafka.requests.groups import UNSTABLE, ask_offsets
+from streams.kafka.requests.coordinators import stable_offsets
 from streams.letters.producer import once_producer, outcome_told
 from streams.operate.acl import upkeeping
 from streams.operate.clients import admin_client, consumer
 from streams.operate.ends import Ends, nothing_hidden
 from streams.operate.errors import KafkaAbsentError, NoRightError, UsageError
-from streams.operate.live import COORDINATOR_MOVES, COORDINATOR_SECONDS, COORDINATOR_TRIES
 from streams.operate.role_rights import refuse_lacking
 from streams.operate.send import partition_of
 from streams.operate.topics import names_of
 from streams.settings import Settings
-
-_AGAIN = {UNSTABLE, *(error.errno for error in COORDINATOR_MOVES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,39 +89,24 @@ def _used(settings: Settings) -> dict[str, int]:
 
 async def _offsets(
     admin: AIOKafkaAdminClient, group: str, places: Sequence[TopicPartition]
-) -> Mapping[tuple[str, int], int]:
+) -> Mapping[TopicPartition, int]:
     """Returns the group's committed offsets; partitions without one are left out.
 
-    A coordinator that moves, or a transaction whose markers are still being written, is waited for:
-    whoever takes an error for "no offset" moves everything a second time.
+    Whoever takes an error for "no offset" moves everything a second time.
 
     Raises:
         NoRightError: the group may not be described.
         KafkaAbsentError: no coordinator knows the offsets.
     """
-    why = ""
-    for _ in range(COORDINATOR_TRIES):
-        try:
-            node = await admin.find_coordinator(group)
-            answer = await admin._send_request_to_node(node, ask_offsets(group, places))
-            errors = answer.errors
-        except COORDINATOR_MOVES as error:
-            errors = {error.errno}
-        except GroupAuthorizationFailedError:
-            errors = {GroupAuthorizationFailedError.errno}
-        if not errors:
-            found: Mapping[tuple[str, int], int] = answer.offsets
-            return found
-        if GroupAuthorizationFailedError.errno in errors:
-            raise NoRightError(f"no right to Describe the group {group}")
-        why = ", ".join(sorted(for_code(code).__name__ for code in errors))
-        if errors - _AGAIN:
-            break
-        await asyncio.sleep(COORDINATOR_SECONDS)
-    raise KafkaAbsentError(
-        f"Kafka does not say how far {group} has moved records ({why}): run this again when the"
-        " brokers are up"
-    )
+    try:
+        return await stable_offsets(admin, group, places)
+    except GroupAuthorizationFailedError as error:
+        raise NoRightError(f"no right to Describe the group {group}") from error
+    except KafkaError as error:
+        raise KafkaAbsentError(
+            f"Kafka does not say how far {group} has moved records ({type(error).__name__}): run"
+            " this again when the brokers are up"
+        ) from error
 
 
 @dataclass(slots=True)

@@ -22,10 +22,11 @@ from aiokafka.errors import KafkaError, for_code
 from streams.engine.clock import Clock
 from streams.engine.config import EngineConfig
 from streams.engine.continuity import REBUILD, accept
-from streams.engine.preflight import KnownCluster, changelogs, committed_of, refuse_deletion
+from streams.engine.preflight import KnownCluster, changelogs, refuse_deletion
 from streams.engine.processor import ProcessorSpec
 from streams.engine.rights import RIGHTS_CURE
 from streams.kafka.login import knock
+from streams.kafka.requests.coordinators import stable_offsets
 from streams.kafka.requests.metadata import NO_RIGHT_TO_SEE, UNKNOWN_TOPIC, View, view_topics
 from streams.kafka.requests.offsets import OffsetAnswer
 from streams.log_events import event
@@ -257,7 +258,7 @@ class ClusterWatch:
         beyond = self._cluster.beyond
         if not beyond or self.changed is not None:
             return {}
-        moved = await committed_of(client, self._config.application_id, beyond)
+        moved = await stable_offsets(client, self._config.application_id, beyond)
         ends, unknown = await self.ends(list(beyond))
         left = {tp: n for tp, end in ends.items() if (n := end - moved.get(tp, 0)) > 0}
         if left:

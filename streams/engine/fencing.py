@@ -13,11 +13,8 @@ from contextlib import asynccontextmanager, contextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
     InvalidProducerEpoch,
     KafkaError,
-    NotCoordinatorForGroupError,
     ProducerFenced,
     TransactionalIdAuthorizationFailed,
     for_code,
@@ -26,20 +23,17 @@ from aiokafka.errors import (
 from streams.engine.config import REBALANCE_TIMEOUT_SECONDS, EngineConfig
 from streams.engine.producer import TransactionalProducer
 from streams.engine.sender import NoAnswer
+from streams.kafka.requests.coordinators import (
+    COORDINATOR_MOVES,
+    COORDINATOR_SECONDS,
+    COORDINATOR_TRIES,
+)
 from streams.kafka.requests.groups import MembersRequest
 from streams.stop_worker import ExitCode, StopWorker
 
 MARGIN_SECONDS = 2.0
 STABLE = "Stable"
 """The state of a group in which each member has its partitions."""
-COORDINATOR_TRIES = 20
-COORDINATOR_SECONDS = 0.5
-COORDINATOR_MOVES = (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-)
-"""Errors of a coordinator that is being created, loaded or moved; it can be asked again soon."""
 WRITE_FAILED = (KafkaError, NoAnswer, TimeoutError, AssertionError)
 """What a producer raises whose transaction did not end as it should.
 

@@ -24,6 +24,7 @@ from streams.engine.config import EngineConfig
 from streams.engine.processor import ProcessorSpec
 from streams.engine.rights import refusal_of, refuse_missing_rights
 from streams.kafka.login import knock
+from streams.kafka.requests.coordinators import stable_offsets
 from streams.kafka.requests.metadata import (
     NO_RIGHT_TO_SEE,
     UNKNOWN_TOPIC,
@@ -298,15 +299,7 @@ async def _committed(
     partitions = [
         TopicPartition(topic, number) for topic in spec.topics for number in range(partition_count)
     ]
-    return await committed_of(client, group, partitions)
-
-
-async def committed_of(
-    client: AIOKafkaAdminClient, group: str, partitions: Iterable[TopicPartition]
-) -> dict[TopicPartition, int]:
-    """Returns the committed offsets of a group, for partitions that have one."""
-    found = await client.list_consumer_group_offsets(group, partitions=list(partitions))
-    return {tp: one.offset for tp, one in found.items() if one.offset >= 0}
+    return await stable_offsets(client, group, partitions)
 
 
 async def _refuse_other_applications(

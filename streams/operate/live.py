@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import (
-    GroupAuthorizationFailedError,
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-    for_code,
-)
+from aiokafka.errors import GroupAuthorizationFailedError, for_code
 
 from schemas.topics import INPUTS
 from streams.kafka.consumer import TolerantConsumer
+from streams.kafka.requests.coordinators import (
+    COORDINATOR_MOVES,
+    COORDINATOR_SECONDS,
+    COORDINATOR_TRIES,
+    stable_offsets,
+)
 from streams.kafka.requests.metadata import view_topics
 from streams.kafka.rights import in_words, missing_rights
 from streams.operate.clients import admin_client, consumer
@@ -29,15 +29,6 @@ from streams.settings import Settings
 
 FIRST_SECONDS = 3.0
 """How long to wait until the first unread records have been fetched."""
-
-COORDINATOR_TRIES = 10
-COORDINATOR_SECONDS = 0.5
-COORDINATOR_MOVES = (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
-)
-"""Errors of a coordinator that is being created, loaded or moved; it can be asked again soon."""
 
 _KEYED = tuple(topic for topic in INPUTS if not topic.single)
 
@@ -81,19 +72,19 @@ async def live(settings: Settings) -> Live:
         KafkaAbsentError: no broker answers.
         NoRightError: the group or the inputs may not be seen.
     """
-    async with admin_client(settings) as admin:
+    async with admin_client(settings) as admin, consumer(settings) as client:
         state, members = "Unknown", list[Member]()
         try:
             for answer in await _described(admin, settings.application_id):
                 for group in answer.groups:
                     state = group[2]
                     members += [_member(it) for it in group[5]]
-            committed = await admin.list_consumer_group_offsets(settings.application_id)
+            lags = await _lags(client, admin, settings)
         except GroupAuthorizationFailedError as error:
             words = f"no right to Describe the group {settings.application_id}"
             raise NoRightError(words) from error
-    async with consumer(settings) as client:
-        lags = await _lags(client, settings, {it: at.offset for it, at in committed.items()})
+        except COORDINATOR_MOVES as error:
+            raise _not_known(settings.application_id, error) from error
     used = settings.partitions or len(lags)
     return Live(state, tuple(sorted(members)), lags[:used], lags[used:])
 
@@ -116,13 +107,17 @@ async def _described(admin: AIOKafkaAdminClient, group: str) -> list[Any]:
                 if code:
                     raise for_code(code)(group)
         except COORDINATOR_MOVES as error:
-            why = type(error).__name__
+            why = error
         else:
             return answers
         await asyncio.sleep(COORDINATOR_SECONDS)
-    raise KafkaAbsentError(
-        f"Kafka does not say whether workers of {group} run ({why}): try again when the brokers"
-        " are up"
+    raise _not_known(group, why)
+
+
+def _not_known(group: str, error: Exception) -> KafkaAbsentError:
+    return KafkaAbsentError(
+        f"Kafka does not say whether workers of {group} run ({type(error).__name__}): try again"
+        " when the brokers are up"
     )
 
 
@@ -136,7 +131,7 @@ def _member(raw: tuple[str, str, str, bytes, bytes]) -> Member:
 
 
 async def _lags(
-    client: TolerantConsumer, settings: Settings, committed: Mapping[TopicPartition, int]
+    client: TolerantConsumer, admin: AIOKafkaAdminClient, settings: Settings
 ) -> tuple[Lag, ...]:
     names = [names_of(settings).of(topic) for topic in _KEYED]
     view = await view_topics(client._client, names, with_operations=True)
@@ -151,6 +146,7 @@ async def _lags(
         if name in view.topics
         for number in range(view.topics[name].partitions)
     ]
+    committed = await stable_offsets(admin, settings.application_id, found)
     ends = await client.end_offsets(found)
     begins = await client.beginning_offsets(found)
     next_ = {it: max(committed.get(it, 0), begins[it]) for it in found}

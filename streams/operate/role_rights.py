@@ -7,6 +7,11 @@ from typing import Any, NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed
 
+from streams.kafka.requests.coordinators import (
+    COORDINATOR_MOVES,
+    COORDINATOR_SECONDS,
+    COORDINATOR_TRIES,
+)
 from streams.kafka.requests.metadata import (
     OPERATIONS,
     UNKNOWN_TOPIC,
@@ -18,7 +23,6 @@ from streams.kafka.rights import group_operations, in_words, missing_rights
 from streams.operate.acl import Permission
 from streams.operate.clients import admin_client
 from streams.operate.errors import NoRightError
-from streams.operate.live import COORDINATOR_MOVES, COORDINATOR_SECONDS, COORDINATOR_TRIES
 from streams.settings import Settings
 
 TRANSACTIONS = 1

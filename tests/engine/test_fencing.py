@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
     InvalidGroupIdError,
     ProducerFenced,
 )
@@ -31,7 +32,7 @@ class GroupCoordinator:
     async def find_coordinator(self, group: str) -> int:
         if self._others:
             self._others -= 1
-            raise fencing.GroupCoordinatorNotAvailableError(group)
+            raise GroupCoordinatorNotAvailableError(group)
         return 1
 
     async def _send_request_to_node(self, _: int, __: Any) -> DescribeGroupsResponse4:

@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as Place
 
 from streams import reroute as rerouting
+from streams.kafka.requests import coordinators
 from streams.kafka.requests.groups import UNSTABLE, OffsetFetchResponse7
 from streams.operate.errors import KafkaAbsentError, NoRightError
 from streams.operate.topics import create, names_of
@@ -241,7 +242,7 @@ class Coordinator:
 
 
 async def test_an_error_is_no_offset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rerouting, "COORDINATOR_SECONDS", 0)
+    monkeypatch.setattr(coordinators, "COORDINATOR_SECONDS", 0)
     place = TopicPartition("inputs", 2)
 
     def asked(*codes: int) -> object:
