@@ -170,11 +170,12 @@ def fault(platforms: Sequence[str], latest: int) -> str:
     )
 
 
-def label_fault(platforms: Sequence[str], latest: int) -> str:
+def label_fault(platforms: Sequence[str], latest: int, *, ids: bool = True) -> str:
     """Returns the SQL expression of what is wrong with a row of labels, as `fault` for readings.
 
-    A label that is removed has no source and no end.
+    A label that is removed has no source and no end. `ids`: look at the ids too.
     """
+    odd_id = f" WHEN account_id IS NULL OR NOT {good_id()} THEN 'bad_id'" if ids else ""
     sources = ", ".join(quoted(str(it)) for it in LabelSource)
     there = "coalesce(category, '') <> ''"
     return (
@@ -183,7 +184,7 @@ def label_fault(platforms: Sequence[str], latest: int) -> str:
         f" WHEN entered IS NULL OR seen_at IS NULL OR seen_at < {EARLIEST_TIME_MS} OR {there}"
         f" AND valid_until::BIGINT NOT BETWEEN {EARLIEST_TIME_MS} AND {LATEST_TIME_MS}"
         f" THEN 'bad_time' WHEN entered > {latest} OR seen_at > entered + {SKEW}"
-        f" THEN 'time_ahead' WHEN account_id IS NULL OR NOT {good_id()} THEN 'bad_id' END"
+        f" THEN 'time_ahead'{odd_id} END"
     )
 
 

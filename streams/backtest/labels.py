@@ -36,6 +36,8 @@ def state_labels(
         found.label_rows += count
         if name is not None:
             found.refused_labels[name] = count
+    # Accounts that are kept have good ids, which are costly to look at.
+    wrong = label_fault(platforms, latest, ids=False)
     begins = -(1 << 62) if start is None else start
     connection.execute(
         f"CREATE TEMP TABLE stated AS SELECT * REPLACE (greatest(entered, {begins}) AS entered)"
