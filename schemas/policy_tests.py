@@ -8,10 +8,21 @@ the policy's `values`.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, RootModel, StringConstraints
 from pydantic import Field as Constraint
 
-from schemas.enums import MAX_FOLLOWERS, Answer, Cause, Change, Command, Failure, Outcome, Switch
+from schemas.enums import (
+    MAX_FOLLOWERS,
+    Answer,
+    Cause,
+    Change,
+    Command,
+    Event,
+    Failure,
+    Outcome,
+    Switch,
+)
+from schemas.expected_events import expected_event
 from schemas.inputs import TIME_PATTERN
 from schemas.policy_file import DURATION_PATTERN
 
@@ -23,10 +34,6 @@ When = Annotated[
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Placeholder = Annotated[str, StringConstraints(pattern=PLACEHOLDER)]
 Scalar = str | int | float | bool | None
-Expected = str | dict[str, Scalar | list[str]]
-"""An expected event: `[AFTER] EVENT [WORD…]`, where a word is its surface, reason, mode or level;
-or its fields.
-"""
 
 
 def _key(means: str, **more: Any) -> Any:
@@ -35,6 +42,20 @@ def _key(means: str, **more: Any) -> Any:
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+def _as_events_are(schema: dict[str, Any]) -> None:
+    schema.pop("anyOf")
+    schema.update(expected_event())
+
+
+class ExpectedEvent(RootModel[str | dict[str, Scalar | list[str]]]):
+    """An expected event: `[AFTER] EVENT [WORD…]`, or its fields.
+
+    A word is its surface, reason, mode or level.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_as_events_are)
 
 
 class Step(_Part):
@@ -85,12 +106,14 @@ class Life(_Part):
     """One test: inputs at their times, and the events that must follow."""
 
     name: str = _key("A sentence that says what must hold.", min_length=1)
-    policies: list[Name] | None = _key("Only for these policies of the file.", default=None)
+    policies: Annotated[list[Name], Constraint(min_length=1)] | None = _key(
+        "Only for these policies of the file.", default=None
+    )
     start: Moment | None = _key("The instant of PT0S; default: the file's.", default=None)
     under: Name | list[Name] | None = _key(
         "The policy under these blocks of `with`; default: as it stands.", default=None
     )
-    each: list[dict[Name, Scalar]] | None = _key(
+    each: Annotated[list[dict[Name, Scalar]], Constraint(min_length=1)] | None = _key(
         "The test runs once for each, with `$name` replaced.", default=None
     )
     account: str | None = _key("The account's id; default: account.", default=None)
@@ -103,10 +126,18 @@ class Life(_Part):
     )
     steps: list[Step] = _key("What happens, in order.", default_factory=list)
     until: When | None = _key("Until when time passes; default: the last step.", default=None)
-    events: list[Expected] | None = _key("Exactly these events follow, in order.", default=None)
-    include: list[Expected] | None = _key("These are among them, in order.", default=None)
-    never: list[Expected] | None = _key("None of them is one of these.", default=None)
-    counts: dict[str, int] | None = _key("How many of each event follow.", default=None)
+    events: list[ExpectedEvent] | None = _key(
+        "Exactly these events follow, in order.", default=None
+    )
+    include: list[ExpectedEvent] | None = _key("These are among them, in order.", default=None)
+    never: list[ExpectedEvent] | None = _key("None of them is one of these.", default=None)
+    counts: dict[Event, Annotated[int, Constraint(ge=0)]] | None = _key(
+        "How many of each event follow.", default=None
+    )
+    refused: Annotated[int, Constraint(ge=0)] | Placeholder | None = _key(
+        "How many of the inputs are refused; default: those of the steps with `refused`.",
+        default=None,
+    )
 
 
 class TestedPolicy(_Part):
@@ -122,8 +153,8 @@ class PolicyTests(_Part):
     """A file of policy tests."""
 
     policy: str | None = _key("The policy file, relative to this one.", default=None)
-    policies: dict[Name, TestedPolicy] | None = _key(
-        "Several policy files; every test runs for each.", default=None
+    policies: Annotated[dict[Name, TestedPolicy], Constraint(min_length=1)] | None = _key(
+        "Several policy files; every test runs for each. Not with `policy`.", default=None
     )
     start: Moment = _key("The instant of PT0S: RFC 3339.")
     blocks: dict[Name, dict[str, Any]] | None = _key(

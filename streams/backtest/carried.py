@@ -15,7 +15,8 @@ class Carried:
     readings. `may_rest`: readings that change nothing need not be applied (resting.py). `first`,
     `last`: entry of the first and last usable reading (ms). `label_rows`, `refused_labels`: the
     rows of a file of labels, and of these the unusable ones by fault; `kept_labels`: those of
-    accounts that matter. `without_offset`: how many times stated no offset and are read as UTC.
+    accounts that matter. `long_labels`: readings of accounts that matter with a label that is too
+    long. `without_offset`: how many times stated no offset and are read as UTC.
     """
 
     rows: int = 0
@@ -27,6 +28,7 @@ class Carried:
     may_rest: bool = False
     label_rows: int = 0
     kept_labels: int = 0
+    long_labels: int = 0
     without_offset: int = 0
     first: int | None = None
     last: int | None = None

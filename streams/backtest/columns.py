@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from streams.backtest.csv_files import TIMES, convert, kinds, plain_header
 from streams.backtest.expressions import (
+    NAIVE,
     TIMESTAMPS,
+    WHOLE,
     end,
     milliseconds,
     quoted,
@@ -27,6 +29,7 @@ from streams.backtest.expressions import (
 )
 from streams.backtest.objects import fetched, in_storage
 from streams.backtest.progress import Progress, silent
+from streams.backtest.unreadable import all_empty, why
 from streams.extras import to_install
 from streams.operate.errors import UsageError
 
@@ -42,10 +45,6 @@ READING_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "f
 READING_MORE = {"category": False, "cause": False}
 LABEL_COLUMNS = {"observed_at": True, "platform": True, "account_id": True, "category": True}
 LABEL_MORE = {"source": False, "valid_until": False}
-_WHOLE = frozenset(
-    f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "", "BIG", "HUGE")
-) | {"INTEGER", "UINTEGER"}
-"""DuckDB's types of whole numbers."""
 
 
 @contextmanager
@@ -139,6 +138,8 @@ class Columns:
             relation, columns, fixed = self._read(form, files, named, name)
             missing = [column for column, must in wanted.items() if must and column not in columns]
             if missing:
+                if form != "parquet" and all_empty(files):
+                    raise UsageError(f"{option} {path}: empty: it has no {missing[0]} and no row")
                 there = ", ".join(sorted(columns))
                 raise UsageError(f"{option} {path}: no column {missing[0]}; there are {there}")
             here = frozenset(columns) & frozenset(wanted)
@@ -155,14 +156,15 @@ class Columns:
                 scan = f"SELECT * FROM read_parquet({quoted(str(target))})"
                 self._connection.execute(f"CREATE VIEW {name} AS {scan}")
         except (duckdb.Error, OSError) as error:
-            raise UsageError(f"{option} {path}: cannot be read: {first_line(error)}") from error
+            told = why(error, form, files)
+            raise UsageError(f"{option} {path}: cannot be read: {told}") from error
         return here
 
     def _count_offsets(
         self, relation: str, columns: Mapping[str, str], named: Sequence[str]
     ) -> None:
         texts = [it for it in TIMES if it in named and columns.get(it) == "VARCHAR"]
-        naive = [it for it in TIMES if it in named and columns.get(it) == "TIMESTAMP"]
+        naive = [it for it in TIMES if it in named and columns.get(it) in NAIVE]
         counts = [f"count_if({without_offset(it)})" for it in texts]
         counts += [f"count({it})" for it in naive]
         if counts:
@@ -246,11 +248,6 @@ class Columns:
         return {str(row[0]): str(row[1]) for row in rows}
 
 
-def first_line(error: Exception) -> str:
-    """Returns the first line of what a library says of an error."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 def _times(columns: Mapping[str, str]) -> str:
     """Returns the SQL expressions of `entered`, `seen_at`, `entered_raw` and `seen_raw`."""
     entered = at = milliseconds("observed_at", columns["observed_at"])
@@ -264,12 +261,12 @@ def _times(columns: Mapping[str, str]) -> str:
 
 
 def _typed(column: str, kind: str) -> str:
-    if column == "followers" and kind not in _WHOLE:
+    if column == "followers" and kind not in WHOLE:
         return f"{whole(column)} AS {column}"
     if column == "followers":
         return f"try_cast({column} AS BIGINT) AS {column}"
-    if column == "valid_until" and kind == "VARCHAR":
-        return f"{end(column)} AS {column}"
-    if column in ("observed_at", "valid_until"):
+    if column == "valid_until":
+        return f"{end(column, kind)} AS {column}"
+    if column == "observed_at":
         return f"{milliseconds(column, kind)} AS {column}"
     return f"{column}::VARCHAR AS {column}"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from schemas.enums import Cause
 from schemas.inputs import InputName
-from streams.backtest.expressions import quoted
+from streams.backtest.expressions import LATEST_TIME_MS, short_label
 from streams.backtest.resting import RestingReading
 from streams.core.partition import ORDER
 from streams.lives.partition import SimulatedRecord
@@ -47,12 +46,10 @@ def inputs(
 
 
 def _counts() -> str:
-    """Returns SQL of the readings; causes that are not known are left out."""
-    causes = ", ".join(quoted(str(cause)) for cause in Cause)
+    """Returns SQL of the readings. An empty cause is none."""
     return (
         f"SELECT entered, {ORDER.index('follower-counts')} AS topic, row, platform, account_id,"
-        f" NULL::BLOB AS value, followers, seen_at, CASE WHEN cause IN ({causes}) THEN cause"
-        " END AS cause FROM rows"
+        " NULL::BLOB AS value, followers, seen_at, nullif(cause, '') AS cause FROM rows"
     )
 
 
@@ -64,7 +61,7 @@ def _stated_labels() -> str:
         ' encode(\'{"platform":"\''
         ' || platform || \'","account_id":"\' || account_id || \'","category":\' ||'
         f" to_json(category) || ',\"observed_at\":\"' || {_wire('seen_at')} || '\"' ||"
-        " CASE WHEN source IS NULL THEN '' ELSE ',\"source\":' || to_json(source) END ||"
+        " CASE WHEN coalesce(source, '') = '' THEN '' ELSE ',\"source\":' || to_json(source) END ||"
         " CASE WHEN valid_until IS NULL THEN '' ELSE ',\"valid_until\":\"' ||"
         f" {_wire('valid_until::BIGINT')} || '\"' END || '}}') END AS value FROM stated"
         " SEMI JOIN kept USING (platform, account_id)"
@@ -91,7 +88,7 @@ def _inputs_of(batch: Any) -> list[ScannedInput]:
 def _changed_labels() -> str:
     """Returns SQL that makes a label of each reading whose label differs from the one before.
 
-    An empty label becomes a tombstone.
+    An empty label becomes a tombstone. One that is too long for a worker is passed over.
     """
     before = "lag(category) OVER (PARTITION BY platform, account_id ORDER BY entered, row)"
     return (
@@ -100,10 +97,12 @@ def _changed_labels() -> str:
         " || platform ||"
         ' \'","account_id":"\' || account_id || \'","category":\' || to_json(now_there) ||'
         f" ',\"observed_at\":\"' || {_wire('seen_at')} || '\"}}') END AS value FROM (SELECT *,"
-        f" coalesce(category, '') AS now_there, coalesce({before}, '') AS was_there FROM rows)"
-        " WHERE now_there <> was_there"
+        f" coalesce(category, '') AS now_there, coalesce({before}, '') AS was_there FROM rows"
+        f" WHERE {short_label()}) WHERE now_there <> was_there"
     )
 
 
 def _wire(column: str) -> str:
-    return f"strftime(make_timestamp({column} * 1000), '%Y-%m-%dT%H:%M:%S.%gZ')"
+    """Returns SQL that writes milliseconds as RFC 3339, which has no year after 9999."""
+    at = f"make_timestamp(least({column}, {LATEST_TIME_MS}) * 1000)"
+    return f"strftime({at}, '%Y-%m-%dT%H:%M:%S.%gZ')"

@@ -13,7 +13,8 @@ from streams.core.model.instants import DAY, day_start, hour_start, rfc3339
 from streams.core.model.policy import Policy
 
 LEFT_OUT = (
-    "the refusal guard: rows that are refused are counted above and given to nobody",
+    "the refusal guard's count of the rows that are left out above: they are given to nobody, so it"
+    " counts only what the core itself refuses",
     "labels of accounts below the floor: they are known to no report and select nobody",
     "caps and guards of several partitions: here one partition has each cap whole",
 )
@@ -71,6 +72,7 @@ def carried(it: Carried, policies: Iterable[Policy]) -> dict[str, Any]:
             "rows": it.label_rows,
             "left_out": _by_number(it.refused_labels),
             "of_accounts_that_matter": it.kept_labels,
+            "too_long_in_readings": it.long_labels,
         },
         "times_without_offset": it.without_offset,
     }

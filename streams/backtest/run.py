@@ -25,13 +25,14 @@ from schemas.inputs import InputName
 from streams.backtest import columns
 from streams.backtest.answers import AnswerModel, ModelWord
 from streams.backtest.carried import Carried
-from streams.backtest.columns import Columns, connect, first_line
+from streams.backtest.columns import Columns, connect
 from streams.backtest.inputs import ScannedInput
 from streams.backtest.lines import around_lines
 from streams.backtest.progress import Progress, silent
 from streams.backtest.resting import AHEAD, RestingPartition, RestingReading
 from streams.backtest.scan import Floors, Scan
 from streams.backtest.tally import Tally
+from streams.backtest.unreadable import first_line
 from streams.backtest.words import load_words
 from streams.core.model.instants import rfc3339
 from streams.core.model.policy import Policy
@@ -263,6 +264,8 @@ def _run(
     watch: Watch | None,
 ) -> Backtest:
     began = time.monotonic()
+    if asked.start is not None and asked.end is not None and asked.end <= asked.start:
+        raise UsageError(empty_span(asked.start, asked.end))
     tell("reads the files", 0, 0)
     scan = _scan(asked, connection, place, tell)
     carried = scan.carried(everybody=asked.everybody)
@@ -295,10 +298,32 @@ def _run(
 def _nothing(asked: Asked, carried: Carried) -> str:
     why = ", ".join(f"{count} {name}" for name, count in carried.refused.most_common()) or "none"
     names = ", ".join(sorted({policy.platform for _, policy in asked.policies}))
+    places = [_LOOK_AT[it] for it in carried.refused if it in _LOOK_AT]
+    if asked.start is not None or asked.end is not None:
+        places.append("--from and --to")
+    look = " and at ".join(places) or "what the file holds"
     return (
         f"--readings {asked.readings}: no reading of {names} that can be used in this span (of"
-        f" {carried.rows} rows were left out: {why}); look at the platform column, and at --from"
-        " and --to"
+        f" {carried.rows} rows were left out: {why}); look at {look}"
+    )
+
+
+_LOOK_AT = {
+    "unknown_platform": "the column platform",
+    "out_of_range": "the column followers",
+    "wrong_type": "the column cause",
+    "bad_time": "the column observed_at",
+    "time_ahead": "the column observed_at (and entered_at)",
+    "bad_id": "the column account_id",
+}
+"""What is wrong with rows, and where a person looks for it."""
+
+
+def empty_span(start: int, end: int) -> str:
+    """Says that no instant lies between `start` and `end` (ms)."""
+    return (
+        f"--from {rfc3339(start)} is not before --to {rfc3339(end)}, so no row can be between them;"
+        " --from is the first instant, --to the end"
     )
 
 
@@ -322,6 +347,7 @@ def _scan(
         connection,
         Floors(floor, line),
         has_category="category" in here,
+        has_cause="cause" in here,
         has_labels=asked.labels is not None,
         has_words=asked.words is not None,
         latest=max(time.time_ns() // 1_000_000, asked.now or 0) + AHEAD,

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.enums import ACCOUNT_ID_PATTERN
 from streams.backtest.beside import beside
 from streams.backtest.carried import Carried
 from streams.backtest.expressions import (
@@ -22,13 +21,15 @@ from streams.backtest.expressions import (
     by_platform,
     day,
     fault,
+    good_id,
+    known_cause,
     milliseconds,
     quoted,
     usable,
     within,
 )
 from streams.backtest.inputs import ScannedInput, inputs
-from streams.backtest.labels import count_labels, state_labels
+from streams.backtest.labels import count_labels, last_stated, state_labels
 from streams.backtest.progress import Progress, silent, watched
 from streams.backtest.resting import AHEAD
 from streams.core.model.instants import DAY
@@ -52,9 +53,9 @@ class Floors(NamedTuple):
 class Scan:
     """Queries on the view `readings` of a connection, and perhaps `labels` and `words`.
 
-    `has_category`: readings have a column of labels. `span`: first instant and end (ms, excluded)
-    of the rows to take; None: no limit. `latest`: rows that entered after it (ms) are of the
-    future, and are refused. `without_offset`: as Carried has it.
+    `has_category`, `has_cause`: readings have a column of labels, of causes. `span`: first instant
+    and end (ms, excluded) of the rows to take; None: no limit. `latest`: rows that entered after it
+    (ms) are of the future, and are refused. `without_offset`: as Carried has it.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Scan:
         floors: Floors,
         *,
         has_category: bool,
+        has_cause: bool,
         has_labels: bool,
         has_words: bool,
         latest: int,
@@ -80,6 +82,8 @@ class Scan:
         self._kind = str(described[0][1])
         self._known = among("platform", list(floors.floor))
         self._usable_anywhere = usable(self._kind, latest)
+        if has_cause and _has_unknown_causes(connection):
+            self._usable_anywhere = f"({self._usable_anywhere} AND {known_cause()})"
         self._usable = f"({self._known} AND {self._usable_anywhere})"
         self._words_within = (
             f"{within('entered', 'BIGINT', span)} AND entered <= {latest} AND {self._known}"
@@ -179,8 +183,7 @@ class Scan:
 
         Of many rows only the accounts near a line or above the floor are looked at.
         """
-        good = f"regexp_full_match(account_id, {quoted(ACCOUNT_ID_PATTERN[1:-1])})"
-        odd = f"SELECT platform, account_id FROM highest WHERE NOT {good}"
+        odd = f"SELECT platform, account_id FROM highest WHERE NOT {good_id()}"
         ((count,),) = self._connection.execute(f"SELECT count(*) FROM ({odd})").fetchall()
         if not count:
             return
@@ -198,7 +201,7 @@ class Scan:
                 del days[number]
         found.days = {name: days for name, days in found.days.items() if days}
         self._first_and_last(found, f"ANTI {joined}")
-        self._connection.execute(f"DELETE FROM highest WHERE NOT {good}")
+        self._connection.execute(f"DELETE FROM highest WHERE NOT {good_id()}")
 
     def _outermost(self, which: str, span: tuple[int | None, int | None], but: str) -> int:
         """Returns the first or last entry (ms) of the usable rows; `span` leaves out other days."""
@@ -237,12 +240,12 @@ class Scan:
         self._connection.execute(
             f"CREATE TEMP TABLE kept AS SELECT * FROM (SELECT platform, account_id FROM highest"
             f" WHERE {high} {words})"
-            f" WHERE {self._known}"
-            f" AND regexp_full_match(account_id, {quoted(ACCOUNT_ID_PATTERN[1:-1])})"
+            f" WHERE {self._known} AND {good_id()}"
         )
         if self._has_labels:
             state_labels(self._connection, list(self.floors.floor), self._span, self._latest, found)
-        last = self._last_stated()
+        words_within = self._words_within if self._has_words else None
+        last = last_stated(self._connection, words_within, in_file=self._has_labels)
         if shard is not None:
             self._keep_shard(*shard)
         ((found.kept_accounts,),) = self._connection.execute("SELECT count(*) FROM kept").fetchall()
@@ -279,15 +282,6 @@ class Scan:
                 f" SEMI JOIN {kept} WHERE {wanted}) ORDER BY entered, row"
             )
 
-    def _last_stated(self) -> int | None:
-        sources = [f"SELECT entered FROM words WHERE {self._words_within}"] * self._has_words
-        sources += ["SELECT entered FROM stated"] * self._has_labels
-        if not sources:
-            return None
-        query = f"SELECT max(entered) FROM ({' UNION ALL '.join(sources)})"
-        ((last,),) = self._connection.execute(query).fetchall()
-        return None if last is None else int(last)
-
     def _keep_shard(self, number: int, count: int) -> None:
         """Keeps only accounts whose key lies in partition `number` of a topic of `count`."""
 
@@ -306,6 +300,15 @@ class Scan:
         words = f"{self._words_within} AND {self._own}" if self._has_words else None
         more = {"in_readings": self._has_category, "in_file": self._has_labels}
         return inputs(self._connection, words=words, **more)
+
+
+def _has_unknown_causes(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether some reading has a cause that no worker accepts.
+
+    One look at that column costs less than a condition in each scan.
+    """
+    query = f"SELECT 1 FROM readings WHERE NOT {known_cause()} LIMIT 1"
+    return connection.execute(query).fetchone() is not None
 
 
 def _near(floors: Floors) -> str:

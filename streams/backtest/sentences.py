@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from schemas.enums import MAX_CATEGORY_LENGTH
+
 Table = tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
 """Title, headings, rows."""
 _MOST_LABELS = 5
 _MOST_GAPS = 5
+_MOST_POLICIES = 7
 
 
 def first_line(report: Mapping[str, Any]) -> str:
     """Describes the data in one sentence: accounts, readings, period, gaps, unknown labels."""
-    it = report["carried"]
+    it, history = report["carried"], report["history"]
     about = "" if it["accounts_exact"] else "about "
     left = ", ".join(f"{n:,} {name}" for name, n in it["left_out"].items())
     return (
@@ -19,22 +22,41 @@ def first_line(report: Mapping[str, Any]) -> str:
         f"{it['first'][:10]} to {it['last'][:10]} ({it['rows']:,} rows; left out:"
         f" {left or 'none'}); {it['accounts_that_matter']:,} accounts with"
         f" {it['readings_that_matter']:,} readings matter to the policies; {_gaps(it)};"
-        f" {_labels(it)}{_stated(it)}."
+        f" {_labels(it)}{_stated(it, history)}{_refused(report['policies'])}."
     )
 
 
-def _stated(it: Mapping[str, Any]) -> str:
+def _stated(it: Mapping[str, Any], history: Mapping[str, Any]) -> str:
     labels, without = it.get("labels"), it.get("times_without_offset")
     said = ""
     if labels and labels["rows"]:
         left = ", ".join(f"{n:,} {name}" for name, n in labels["left_out"].items()) or "none"
         said = (
-            f"; {labels['rows']:,} rows of labels (left out: {left}),"
-            f" {labels['of_accounts_that_matter']:,} of accounts that matter"
+            f"; {labels['rows']:,} rows of labels{' up to the end' * bool(history.get('to'))} (left"
+            f" out: {left}), {labels['of_accounts_that_matter']:,} of accounts that matter"
+        )
+    if labels and labels.get("too_long_in_readings"):
+        said += (
+            f"; {labels['too_long_in_readings']:,} readings of these with a label of over"
+            f" {MAX_CATEGORY_LENGTH} characters, which changes no label"
         )
     if without:
-        said += f"; {without:,} times state no offset and are taken as UTC"
+        # They are counted while the files are read, before the rows of a span are known.
+        whole = " of the whole files" if history.get("from") or history.get("to") else ""
+        said += f"; {without:,} times{whole} state no offset and are taken as UTC"
     return said
+
+
+def _refused(policies: Sequence[Mapping[str, Any]]) -> str:
+    """Says how many inputs the core itself refused; its tables have the reasons."""
+    counts = [
+        (policy["policy"], sum(n for *_, n in policy.get("refused_by_the_core", ())))
+        for policy in policies
+    ]
+    named = [f"{n:,} under {name}" for name, n in counts if n]
+    more = f" and {len(named) - _MOST_POLICIES} more" if len(named) > _MOST_POLICIES else ""
+    said = f"; the core itself refused inputs: {', '.join(named[:_MOST_POLICIES])}{more}"
+    return said if named else ""
 
 
 def _gaps(it: Mapping[str, Any]) -> str:
@@ -116,6 +138,12 @@ def tables(policy: Mapping[str, Any]) -> Iterator[Table]:
             "Held back",
             ("event", "ground", "times"),
             [(event, ground, f"{n:,}") for event, ground, n in policy["deferred"]],
+        )
+    if policy.get("refused_by_the_core"):
+        yield (
+            "Refused by the core",
+            ("topic", "reason", "inputs"),
+            [(topic, reason, f"{n:,}") for topic, reason, n in policy["refused_by_the_core"]],
         )
     if policy["restricted"]:
         yield (

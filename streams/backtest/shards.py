@@ -17,6 +17,7 @@ import msgspec
 
 from streams.backtest.answers import AnswerModel
 from streams.backtest.carried import Carried
+from streams.backtest.figures import FORM as REPORT_FORM
 from streams.backtest.run import Asked, Backtest
 from streams.backtest.tally import AccountOutcome, Tally
 from streams.core.model.policy import Policy
@@ -33,7 +34,7 @@ _COUNTERS = (
     "guard_trips",
     "refused",
 )
-_OF_A_SHARD = ("kept_accounts", "kept_rows", "kept_labels", "labels")
+_OF_A_SHARD = ("kept_accounts", "kept_rows", "kept_labels", "long_labels", "labels")
 """The fields of Carried that each shard counts for its own accounts only."""
 
 
@@ -103,21 +104,55 @@ def merge(paths: Sequence[Path]) -> Merged:
         what = "missing" if not numbers[wrong[0]] else "named twice"
         raise UsageError(f"shard {wrong[0]}/{count} is {what}")
     shards.sort(key=lambda it: it["shard"][0])
-    return Merged(_whole(shards), first["run"]["against"])
+    try:
+        return Merged(_whole(shards), first["run"]["against"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{paths[0]}: this version cannot merge these shards: a part of them has another form"
+            f" ({type(error).__name__}: {error}); run all shards again with this version"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        plain: dict[str, Any] = msgspec.json.decode(read_bytes(path))
-        if plain["form"] != FORM:
-            raise ValueError("another form")
-        _, count = plain["shard"]
-        lacking = {"run", "carried", "crossings", "tallies"} - plain.keys()
-        if lacking or count < 1 or not isinstance(plain["run"], dict):
-            raise ValueError("a part of it is missing")
-    except (OSError, msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a shard of this version ({error})") from None
-    return plain
+        plain = msgspec.json.decode(read_bytes(path))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a shard of a backtest: it is no JSON ({error})") from None
+    why = _no_shard(plain)
+    if why is not None:
+        raise UsageError(
+            f"{path}: not a shard of a backtest: {why}; name files that `byline backtest …"
+            " --shard K/N --json FILE` of this version wrote"
+        )
+    found: dict[str, Any] = plain
+    return found
+
+
+def _no_shard(plain: Any) -> str | None:
+    """Returns why a JSON value is no shard of this version; None: it is one."""
+    if not isinstance(plain, dict):
+        return "it is no JSON object"
+    form = plain.get("form")
+    if form == REPORT_FORM:
+        return "it is a whole report"
+    if form != FORM:
+        return "it has no form" if form is None else f"its form is {form!r}, not {FORM!r}"
+    lacking = sorted({"shard", "run", "carried", "crossings", "tallies"} - plain.keys())
+    if lacking:
+        return f"it has no {lacking[0]!r}"
+    number = plain["shard"]
+    if not (
+        isinstance(number, list)
+        and len(number) == 2
+        and all(type(it) is int for it in number)
+        and 0 <= number[0] < number[1]
+    ):
+        return "its 'shard' is not a number and how many there are"
+    kinds = {"run": dict, "carried": dict, "crossings": dict, "tallies": list}
+    wrong = [name for name, kind in kinds.items() if not isinstance(plain[name], kind)]
+    return f"its {wrong[0]!r} has another form" if wrong else None
 
 
 def _whole(shards: Sequence[dict[str, Any]]) -> Backtest:
@@ -168,6 +203,7 @@ def _carried(shards: Sequence[dict[str, Any]]) -> Carried:
         found.kept_accounts += own["kept_accounts"]
         found.kept_rows += own["kept_rows"]
         found.kept_labels += own["kept_labels"]
+        found.long_labels += own.get("long_labels", 0)
         for platform, labels in own["labels"].items():
             found.labels.setdefault(platform, Counter()).update(labels)
     return found

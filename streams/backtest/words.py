@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.inputs import InputName
-from streams.backtest.columns import files_of, first_line
+from streams.backtest.columns import files_of
 from streams.backtest.expressions import quoted
+from streams.backtest.unreadable import why
 from streams.core.partition import ORDER
 from streams.operate.errors import UsageError
 
@@ -58,7 +59,7 @@ def load_words(connection: duckdb.DuckDBPyConnection, option: str, path: str) ->
             " OR account_id IS NULL ORDER BY row LIMIT 1"
         ).fetchone()
     except (duckdb.Error, OSError) as error:
-        raise UsageError(f"{option} {path}: cannot be read: {first_line(error)}") from error
+        raise UsageError(f"{option} {path}: cannot be read: {why(error, form, files)}") from error
     if bad is not None:
         raise UsageError(
             f"{option} {path}: line {bad[0]} is no answer, receipt, control or account change with"

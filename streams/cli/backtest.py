@@ -14,7 +14,7 @@ from streams.backtest import files, shards
 from streams.backtest.against import Change
 from streams.backtest.answers import read_model
 from streams.backtest.report import report
-from streams.backtest.run import Asked, Backtest, run
+from streams.backtest.run import Asked, Backtest, empty_span, run
 from streams.backtest.sentences import first_line, headline, tables
 from streams.backtest.tally import Tally
 from streams.cli.backtest_source import (
@@ -121,10 +121,10 @@ def backtest(
         _keep_or_drop(policies, readings, labels, start, end, now, against, shard, as_json)
         return
     began = time.monotonic()
+    outputs = [None if as_json == Path("-") else as_json, as_csv, as_html]
     if policies[0] == Path(MERGE):
         if (readings, labels, start, end, now, against, shard) != (None,) * 7:
             raise UsageError("merge takes files of shards, --json, --csv and --html only")
-        outputs = [None if as_json == Path("-") else as_json, as_csv, as_html]
         files.writable(outputs, policies[1:])
         merged = shards.merge(policies[1:])
         _write(merged.found, merged.against, as_json, as_csv, as_html, began)
@@ -133,17 +133,17 @@ def backtest(
         raise UsageError("--readings is missing: a file, folder or pattern, or kafka")
     if shard is not None and (as_json is None or as_csv or as_html):
         raise UsageError("--shard goes with --json FILE; merge writes --csv and --html of all")
-    outputs = [None if as_json == Path("-") else as_json, as_csv, as_html]
     said = None if _is_model(answers) else answers
     files.writable(outputs, [*policies, against, readings, labels, said])
+    first, last = _span(start, end)
     asked = Asked(
         policies=_named(policies, against),
         readings=readings,
         labels=labels,
         words=said,
         model=read_model(answers) if _is_model(answers) else None,
-        start=time_of("--from", start),
-        end=time_of("--to", end),
+        start=first,
+        end=last,
         now=time_of("--now", now),
         shard=None if shard is None else shards.read_shard(shard),
     )
@@ -159,6 +159,14 @@ def backtest(
     files.write(as_json, files.json_text(plain))
     accounts = found.carried.kept_accounts
     echo(f"shard {shard}: {accounts:,} accounts led in {time.monotonic() - began:.1f} s")
+
+
+def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """Returns the span in ms. Raises UsageError, before anything is read, if it is empty."""
+    first, last = time_of("--from", start), time_of("--to", end)
+    if first is not None and last is not None and last <= first:
+        raise UsageError(empty_span(first, last))
+    return first, last
 
 
 def _keep_or_drop(words: Sequence[Path], *options: object) -> None:
@@ -271,11 +279,12 @@ def _say(
 
 def _restricted(console: Console, tally: Tally) -> None:
     rows = [
-        (who, surface, level, until[:16]) for who, surface, level, *_, until in tally.restrictions()
+        (who, surface, level, mode, until[:16])
+        for who, surface, level, mode, _, until in tally.restrictions()
     ]
     if rows:
         title = "Who would be restricted, on which surface, until when"
-        _table(console, title, ("account", "surface", "level", "until"), rows[:SHOWN])
+        _table(console, title, ("account", "surface", "level", "mode", "until"), rows[:SHOWN])
     if len(rows) > SHOWN:
         echo(f"… and {len(rows) - SHOWN:,} more; --csv has all")
 

@@ -25,6 +25,12 @@ FOLDER = "backtest"
 """The folder in DATA_DIR for the temporary files of backtests and for their cache."""
 
 
+_OF_ALL_TIMES = (
+    "when the records that the recording refused entered: line one counts all of them, also those"
+    " outside of --from and --to"
+)
+
+
 def work_folder() -> Path:
     """Makes and returns the folder of backtests in DATA_DIR.
 
@@ -75,13 +81,15 @@ def recorded(asked: Asked, tell: Tell) -> Iterator[Asked]:
                 )
         readings, labels = (places.get(it) for it in ("follower-counts", "category-changes"))
         left_out = {name: it.left_out for name, it in manifests.items()}
+        limited = (asked.start, asked.end) != (None, None) and any(left_out.values())
+        whole = [_OF_ALL_TIMES] * limited
         yield replace(
             asked,
             readings=asked.readings if readings is None else f"{readings}/*.parquet",
             labels=asked.labels if labels is None else f"{labels}/*.parquet",
             refused_before=left_out.get("follower-counts", {}),
             labels_refused_before=left_out.get("category-changes", {}),
-            notes=[note for it in manifests.values() for note in it.notes()],
+            notes=[*(note for it in manifests.values() for note in it.notes()), *whole],
         )
 
 

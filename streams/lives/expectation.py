@@ -9,23 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.enums import Event, Ground, Level, Mode, Surface
-from schemas.events import EVENT_MODELS
 from streams.core.model.instants import milliseconds
 from streams.lives.moments import Moments
+from streams.lives.possible import (
+    INNER,
+    TIMES,
+    WORD_FIELDS,
+    check_fields,
+    check_words,
+    event_of,
+)
 from streams.policies.faults import InvalidValue
-from streams.policies.scalars import one_of, quoted
+from streams.policies.scalars import quoted
 
 Published = Mapping[str, Any]
-
-_WORD_FIELDS = ("surface", "reason", "mode", "level")
-_WORDS = frozenset(str(word) for kind in (Surface, Ground, Mode, Level) for word in kind)
-_EVENTS = [str(event) for event in Event]
-_FIELDS = frozenset(
-    name for model in EVENT_MODELS.values() for name in model.model_fields if name != "statement"
-) | {"at", "account"}
-_TIMES = frozenset({"decided_at", "answer_by", *(name for name in _FIELDS if name.endswith("_at"))})
-_INNER = {"at": "decided_at", "account": "account_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,8 @@ class Form:
             return False
         if self.words and not all(word in _words(event) for word in self.words):
             return False
-        return all(_value(event, name) == value for name, value in self.fields)
+        # A field that an event lacks is not null.
+        return all(name in event and _value(event, name) == value for name, value in self.fields)
 
     def text(self, moments: Moments) -> str:
         """Returns the form as one printed line."""
@@ -56,21 +54,22 @@ class Form:
 
 
 def read_form(value: object, moments: Moments) -> Form:
-    """Parses one expected event. Raises InvalidValue for an unknown event, word, field or time."""
+    """Parses one expected event.
+
+    Raises InvalidValue for an unknown event, word, field or time, and for what the event, by its
+    own model, can never have.
+    """
     if isinstance(value, str):
         return _short(value, moments)
     assert isinstance(value, dict)
-    event, fields = None, []
-    for name, wanted in value.items():
-        if name == "event":
-            event = _event(str(wanted))
-            continue
-        if name not in _FIELDS:
-            raise InvalidValue(f"no event has a field {quoted(name)}", one_of(name, _FIELDS))
-        inner = str(_INNER.get(name, name))
-        if inner in _TIMES and wanted is not None:
-            wanted = moments.at(wanted)
-        fields.append((inner, wanted))
+    asked = {name: wanted for name, wanted in value.items() if name != "event"}
+    event = event_of(str(value["event"])) if "event" in value else None
+    check_fields(event, asked)
+    fields = []
+    for name, wanted in asked.items():
+        inner = INNER.get(name, name)
+        known = inner in TIMES and wanted is not None
+        fields.append((inner, moments.at(wanted) if known else wanted))
     return Form(event, (), tuple(fields))
 
 
@@ -81,28 +80,19 @@ def _short(text: str, moments: Moments) -> Form:
         fields = (("decided_at", moments.at(parts.pop(0))),)
     if not parts:
         raise InvalidValue(f"{quoted(text)} names no event", "write one such as invitation.issued")
-    event, *words = parts
-    for word in words:
-        if word not in _WORDS:
-            raise InvalidValue(
-                f"{quoted(word)} is no surface, reason, mode or level", one_of(word, _WORDS)
-            )
-    return Form(_event(event), tuple(words), fields)
-
-
-def _event(name: str) -> str:
-    if name not in _EVENTS:
-        raise InvalidValue(f"there is no event {quoted(name)}", one_of(name, _EVENTS))
-    return name
+    event = event_of(parts[0])
+    words = tuple(parts[1:])
+    check_words(event, words)
+    return Form(event, words, fields)
 
 
 def _words(event: Published) -> tuple[Any, ...]:
-    return tuple(event.get(name) for name in _WORD_FIELDS)
+    return tuple(event.get(name) for name in WORD_FIELDS)
 
 
 def _value(event: Published, name: str) -> Any:
     value = event.get(name)
-    return _instant(value) if name in _TIMES and value is not None else value
+    return _instant(value) if name in TIMES and value is not None else value
 
 
 def _instant(text: str) -> int:
@@ -110,7 +100,7 @@ def _instant(text: str) -> int:
 
 
 def _named(name: str, value: Any, moments: Moments) -> str:
-    return f"{name}={moments.shown(value) if name in _TIMES and value is not None else value}"
+    return f"{name}={moments.shown(value) if name in TIMES and value is not None else value}"
 
 
 def shown(event: Published, moments: Moments, fields: Sequence[str] = ()) -> str:

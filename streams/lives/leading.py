@@ -1,5 +1,6 @@
 """Runs the life of a test case through the core, and collects the events."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -22,11 +23,14 @@ Policies = Callable[[Blocks], Policy]
 
 
 class LeadingOutcome(NamedTuple):
-    """The result: events in order, rows of the state machines taken, number of refused inputs."""
+    """The result: events in order, rows of the state machines taken, and the refused inputs.
+
+    `refused`: how many, by topic, reason and field.
+    """
 
     events: list[Published]
     rows: set[Row]
-    refused: int
+    refused: Counter[str]
 
 
 class _LedTransition(msgspec.Struct):
@@ -60,8 +64,7 @@ class _Leading:
         begin = min(case.start, case.steps[0][0])
         self._sent, named = SentBox(), {self._platform: first}
         self._partition = SimulatedPartition(named, self._sent, begin, count=case.partitions)
-        self._outcome = LeadingOutcome([], set(), 0)
-        self._refused = 0
+        self._outcome = LeadingOutcome([], set(), Counter())
         self._invited: dict[str, str] = {}
         self._controls = 0
 
@@ -85,7 +88,7 @@ class _Leading:
             self._outcome.events.clear()
         partition.until(self._case.until)
         self._take()
-        return self._outcome._replace(refused=self._refused)
+        return self._outcome
 
     def _take(self) -> None:
         for sent in self._sent.taken():
@@ -93,7 +96,9 @@ class _Leading:
                 found = _decisions.decode(sent.value or b"{}").transitions
                 self._outcome.rows.update((it.machine, it.from_state, it.input) for it in found)
             elif sent.topic == DEAD_LETTERS.name:
-                self._refused += 1
+                letter = _events.decode(sent.value or b"{}")
+                words = (letter["topic"].rpartition(".")[2], letter["reason"], letter["field"])
+                self._outcome.refused[" ".join(filter(None, words))] += 1
             elif sent.topic != "switches":
                 event = _events.decode(sent.value or b"{}")
                 self._outcome.events.append(event)

@@ -1,6 +1,6 @@
 """Runs suites of cases: which pass, how others differ, which rows of the machines they take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from xml.etree import ElementTree
@@ -63,12 +63,24 @@ def run_case(case: Case, policies: Policies | None = None) -> CaseResult:
     try:
         outcome = lead(case, policies)
         difference = case.expectation.difference(outcome.events, case.moments)
-        if difference and outcome.refused:
-            difference.append(f"  ({outcome.refused} of the inputs were refused)")
+        difference += _refusals(case.refused, outcome.refused)
         rows = outcome.rows
     except StopWorker as stop:
         difference, rows = [f"- the worker would stop: {stop.message}"], set()
     return CaseResult(case, difference, frozenset(rows), perf_counter() - began)
+
+
+def _refusals(stated: int, found: Mapping[str, int]) -> list[str]:
+    """Returns the line that says how many inputs were refused, if they are not as many as stated.
+
+    A test whose inputs are refused would hold whatever its policy does.
+    """
+    count = sum(found.values())
+    if count == stated:
+        return []
+    reasons = ", ".join(f"{n} {what}" for what, n in sorted(found.items())) or "none"
+    fix = "mend the steps, or state refused:"
+    return [f"- {stated} of the inputs refused, not {count} ({reasons}); {fix}"]
 
 
 def run_suite(suite: Suite) -> SuiteResult:

@@ -1,7 +1,7 @@
 """Reads a file of policy tests; makes one case for each policy, test and row of `each`."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node
 
-from schemas.policy_tests import Life, PolicyTests, Step
+from schemas.policy_tests import ExpectedEvent, Life, PolicyTests, Step
 from streams.lives.expectation import Expectation, Form, read_form
 from streams.lives.moments import Moments
 from streams.lives.nodes import child, line_at, plain
@@ -37,6 +37,8 @@ class Case:
     steps: list[tuple[int, Mapping[str, Any]]]
     given_count: int
     """How many of the steps only set the scene: events up to there are not compared."""
+    refused: int
+    """How many inputs are to be refused."""
     until: int
     expectation: Expectation
     moments: Moments
@@ -106,7 +108,7 @@ class _Reader:
                 if name not in suite.files:
                     self._findings.add(line, f"no policy is called {name!r}", "name one of them")
                     continue
-                for row in life.each or [{}]:
+                for row in [{}] if life.each is None else life.each:
                     given = {**values[name], **row}
                     case = self._case(life, line, suite.files[name], given, several)
                     if case is not None:
@@ -115,6 +117,9 @@ class _Reader:
 
     def _files(self) -> dict[str, tuple[str, Mapping[str, Any]]]:
         document = self._document
+        if document.policies is not None and document.policy is not None:
+            fix = "leave one of them out"
+            raise PolicyFaults([*_one(self._path, "policy: and policies: are both there", fix)])
         if document.policies is not None:
             return {name: (one.file, one.values) for name, one in document.policies.items()}
         if document.policy is None:
@@ -144,6 +149,11 @@ class _Reader:
             if times != sorted(times) or until < times[-1]:
                 raise InvalidValue("the steps are not in the order of time", "sort them by at")
             expectation = self._expectation(life, given, moments)
+            account = str(_filled(life.account or "account", given))
+            earliest = times[max(len(begun) - 1, 0)]
+            _check_possible(expectation, moments, (earliest, until), _accounts(account, steps))
+            stated = _filled(life.refused, given)
+            refused = _refused(steps) if stated is None else _whole_number("refused", stated)
         except InvalidValue as wrong:
             self._findings.add(line, wrong.message, wrong.fix)
             return None
@@ -155,11 +165,12 @@ class _Reader:
             line=line,
             policy=file,
             under=under,
-            account=str(_filled(life.account or "account", given)),
+            account=account,
             partitions=life.partitions or 1,
             start=moments.start,
             steps=timed,
             given_count=len(begun),
+            refused=refused,
             until=until,
             expectation=expectation,
             moments=moments,
@@ -184,10 +195,10 @@ class _Reader:
         return list(map(_plain, known[str(name)]))
 
     def _expectation(self, life: Life, given: Mapping[str, Any], moments: Moments) -> Expectation:
-        def forms(expected: list[Any] | None) -> list[Form] | None:
+        def forms(expected: list[ExpectedEvent] | None) -> list[Form] | None:
             if expected is None:
                 return None
-            return [read_form(_filled(one, given), moments) for one in expected]
+            return [read_form(_filled(one.root, given), moments) for one in expected]
 
         if life.events is None and not (life.include or life.never or life.counts):
             raise InvalidValue("the test expects nothing", "write events: [] if nothing follows")
@@ -195,7 +206,7 @@ class _Reader:
             forms(life.events),
             forms(life.include) or [],
             forms(life.never) or [],
-            dict(life.counts or {}),
+            {str(name): count for name, count in (life.counts or {}).items()},
         )
 
 
@@ -229,9 +240,82 @@ def _plain(step: Step) -> dict[str, Any]:
     return step.model_dump(exclude_unset=True, mode="json")
 
 
+_NEEDS = {
+    "cause": ("followers",),
+    "observed_at": ("followers", "label"),
+    "valid_until": ("label",),
+    "failure": ("receipt",),
+    "notice_version": ("answer",),
+    "names_invitation": ("answer",),
+    "on": ("switch",),
+    "reason": ("control",),
+    "until": ("control",),
+    "expires_at": ("control",),
+    "said_at": ("receipt", "answer", "change", "control", "switch"),
+}
+"""A key of a step, and the keys of which one has to be there for it to say anything."""
+
+
 def _checked(step: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in ("followers", "accounts"):
-        number = step.get(name, 0)
-        if not isinstance(number, int) or isinstance(number, bool):
-            raise InvalidValue(f"{name}: {number!r} is not a whole number", "write digits")
+        _whole_number(name, step.get(name, 0))
+    for name, needed in _NEEDS.items():
+        if name in step and not any(it in step for it in needed):
+            words = " or ".join(needed)
+            raise InvalidValue(f"{name} says nothing in a step without {words}", f"write {words}")
     return step
+
+
+def _whole_number(name: str, number: Any) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise InvalidValue(f"{name}: {number!r} is not a whole number", "write digits")
+    return number
+
+
+def _refused(steps: Sequence[Mapping[str, Any]]) -> int:
+    """Returns how many inputs of these steps are refused for their form."""
+    return sum(step.get("accounts", 1) for step in steps if "refused" in step)
+
+
+def _accounts(default: str, steps: Sequence[Mapping[str, Any]]) -> Callable[[Any], bool]:
+    """Returns whether a name is that of an account in these steps."""
+    single = {default, *(str(step["account"]) for step in steps if "account" in step)}
+    many: dict[str, int] = {}
+    for step in steps:
+        if "accounts" in step:
+            name = str(step.get("account", default))
+            many[name] = max(many.get(name, 0), step["accounts"])
+
+    def known(name: Any) -> bool:
+        base, _, number = str(name).rpartition("-")
+        counted = number.isdecimal() and 1 <= int(number) <= many.get(base, 0)
+        return name in single or counted
+
+    return known
+
+
+def _check_possible(
+    expectation: Expectation,
+    moments: Moments,
+    span: tuple[int, int],
+    known: Callable[[Any], bool],
+) -> None:
+    """Raises InvalidValue for a form that no event of the test can fit, as no account has it.
+
+    `span`: the first and last instant (ms) of the events that are compared. `known`: whether the
+    test has an account.
+    """
+    for form in (*(expectation.events or ()), *expectation.include, *expectation.never):
+        fields = dict(form.fields)
+        if "account_id" in fields and not known(fields["account_id"]):
+            raise InvalidValue(
+                f"no step is of the account {fields['account_id']!r}", "name one of the test"
+            )
+    for form in expectation.never:
+        at = dict(form.fields).get("decided_at")
+        if at is not None and not span[0] <= at <= span[1]:
+            first, last = map(moments.shown, span)
+            raise InvalidValue(
+                f"never: {form.text(moments)} is not within the test ({first} to {last})",
+                "move it, or until:",
+            )

@@ -193,5 +193,5 @@ def test_a_life_of_another_shard_ends_at_the_same_instant(tmp_path: Path) -> Non
 def test_a_file_of_which_a_part_is_missing_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "0.json"
     path.write_text(text)
-    with pytest.raises(UsageError, match="not a shard of this version"):
+    with pytest.raises(UsageError, match="not a shard of a backtest: it "):
         shards.merge([path])

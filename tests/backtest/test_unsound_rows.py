@@ -191,6 +191,7 @@ def test_a_row_of_the_future_moves_no_clock(tmp_path: Path, column: str) -> None
         "rows": 2,
         "left_out": {"time_ahead": 1},
         "of_accounts_that_matter": 1,
+        "too_long_in_readings": 0,
     }
 
 
@@ -256,6 +257,7 @@ def test_labels_that_cannot_be_used_are_counted_and_take_no_label_away(tmp_path:
             "rows": 6,
             "left_out": {"bad_time": 3, "unknown_platform": 1},
             "of_accounts_that_matter": 1,
+            "too_long_in_readings": 0,
         }
         assert invited(said) == ["a1"]
         assert not [it for it in words_of(said) if "cancelled" in it]
