@@ -10,7 +10,8 @@
 #                                     contracts-node (AsyncAPI's parser, ajv), jdk, kcat, kafka-tools,
 #                                     browser (Playwright and axe-core; Chromium is Debian's),
 #                                     oidc-provider (an OpenID provider for the console's sign-in),
-#                                     go (builds kustomize and a peer of the benchmark)
+#                                     go (builds kustomize and a peer of the benchmark),
+#                                     columns (the compiled part, deploy/compile.sh)
 #
 # Exit code 1: a part could not be had; each is named with the reason. Debian 12's packages and
 # versions; where another release is installed set PROMETHEUS_DEB, or put your own on the PATH.
@@ -257,9 +258,13 @@ part_systemd_analyze() {
   }
 }
 
+part_columns() {
+  sh deploy/compile.sh
+}
+
 all='prometheus kustomize kubernetes-validate docker-compose hadolint systemd-analyze strimzi-crd
 prometheus-operator-validate moto-server contracts-node jdk kcat kafka-tools browser oidc-provider
-go'
+go columns'
 # shellcheck disable=SC2086
 [ $# -gt 0 ] || set -- $all
 for part; do

@@ -19,6 +19,7 @@ from streams.engine.process_exit import last_acts, spawn
 from streams.engine.worker import SPANS_SECONDS
 from streams.gauges import follow, refresh
 from streams.instance import Instance, claim
+from streams.kafka.columns import available
 from streams.log_events import event
 from streams.metric_series import first_series
 from streams.metrics import Metrics
@@ -121,7 +122,10 @@ def create_app(settings: Settings) -> EngineApp:
     metrics = _metrics(policies)
     news = News()
     approvals, key = settings.require_approvals, id_key(settings)
-    processor = BylineProcessor(policies, names, metrics, approvals, rescan, news, key)
+    columns = available() and not settings.pure_python
+    processor = BylineProcessor(
+        policies, names, metrics, approvals, rescan, news, key, columns=columns
+    )
     traces = _traces(settings, instance)
     app = build(engine_config(settings, instance), processor, metrics, traces)
     app.byline_instance = instance
@@ -139,12 +143,13 @@ def create_app(settings: Settings) -> EngineApp:
         await site.start(settings.http_host, instance.http_port)
         following.append(spawn(follow(news, app, processor), "looking for news"))
         _log.info(
-            "worker %s: http://%s:%d/metrics, %d policies, data in %s",
+            "worker %s: http://%s:%d/metrics, %d policies, data in %s, readings by the %s code",
             instance.instance_id,
             settings.http_host,
             instance.http_port,
             len(policies),
             instance.folder,
+            "compiled" if columns else "pure",
             extra=event("worker_started"),
         )
 

@@ -21,10 +21,11 @@ from schemas.topics import (
 from streams.core.inputs.batches import joined
 from streams.core.inputs.checker import Partitioner
 from streams.core.model.policy import Policy
-from streams.core.model.ports import Headers
+from streams.core.model.ports import ACCOUNTS, Headers, Records
 from streams.core.partition import Partition, PartitionEnvironment
 from streams.engine.processor import FetchedBatch, ProcessorSpec, Scan, StoreSpec, Transaction
 from streams.entry_ages import EntryAges
+from streams.kafka.columns import are_columns
 from streams.log_events import event
 from streams.metrics import Metrics
 from streams.news import News
@@ -49,19 +50,27 @@ _SINGLE = frozenset(topic.name for topic in TOPICS if topic.single)
 _IN_MEMORY = {"accounts": True, "categories": False}
 
 
-def spec_of(names: TopicNames) -> ProcessorSpec:
-    """Returns the topics and stores of Byline for the engine."""
+def spec_of(names: TopicNames, *, columns: bool = False) -> ProcessorSpec:
+    """Returns the topics and stores of Byline for the engine.
+
+    `columns`: readings come as columns (streams/kafka/columns.py).
+    """
     switches = next(names.of(topic) for topic in INPUTS if topic.single)
     outputs = tuple(map(names.of, (*OUTPUTS, DECISIONS, DEAD_LETTERS)))
     return ProcessorSpec(
         topics=tuple(names.of(topic) for topic in INPUTS if not topic.single),
         broadcast=switches,
-        stores=tuple(StoreSpec(store, _IN_MEMORY[store]) for store in STORES),
+        stores=tuple(
+            StoreSpec(store, _IN_MEMORY[store], columns and store == ACCOUNTS) for store in STORES
+        ),
         output_topics=(*outputs, switches),
         sole_outputs=tuple(map(names.of, (*OUTPUTS, DECISIONS))),
         traced=frozenset(map(names.of, (*OUTPUTS, DEAD_LETTERS))),
         append_time=True,
         beside=(names.of(POLICIES),),
+        columns=frozenset(
+            names.of(topic) for topic in INPUTS if columns and topic.name == "follower-counts"
+        ),
     )
 
 
@@ -84,6 +93,13 @@ class _Ledger:
         )
         self._send = transaction.send
         self._prefix = prefix
+
+    def sift(self, records: Records, floors: Mapping[str, int]) -> Records:
+        """Leaves out readings that the core drops, if they came as columns."""
+        tracked = self.transaction.key_filter(ACCOUNTS)
+        if tracked is None or not are_columns(records):
+            return records
+        return records.sift(floors, tracked)
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Sends an output record."""
@@ -193,6 +209,8 @@ class BylineProcessor:
         rescan: frozenset[str] = frozenset(),
         news: News | None = None,
         id_key: bytes | None = None,
+        *,
+        columns: bool = False,
     ) -> None:
         self._id_key = id_key
         self._rescan = rescan
@@ -209,7 +227,7 @@ class BylineProcessor:
         self._names = inputs
         self.input_names: Mapping[str, str] = inputs
         """By full topic name of an input, its name without prefix."""
-        self.spec = spec_of(names)
+        self.spec = spec_of(names, columns=columns)
 
     def open(
         self, partition: int, partition_count: int, scan: Scan, transaction: Transaction, now: int

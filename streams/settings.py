@@ -177,6 +177,9 @@ class Settings(BaseSettings):
     session_timeout_seconds: SessionSeconds = Field(
         10.0, description="after which a silent worker's partitions are given to others"
     )
+    pure_python: bool = Field(
+        False, description="do without the compiled part, if the wheel has one"
+    )
     failpoint: str = Field("", description="for tests: where to die (streams/engine/failpoints.py)")
 
     @classmethod

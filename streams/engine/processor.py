@@ -12,7 +12,7 @@ are milliseconds UTC.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -60,11 +60,13 @@ class FetchedBatch:
 class StoreSpec:
     """A table of the processor: bytes to bytes, with a changelog topic and a copy on disk.
 
-    `in_memory`: a complete copy is also kept in a dictionary, for fast reads.
+    `in_memory`: a complete copy is also kept in a dictionary, for fast reads. `filtered`: so is a
+    filter of its keys, for `Transaction.key_filter`.
     """
 
     name: str
     in_memory: bool
+    filtered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class ProcessorSpec:
     them. `traced`: those whose records carry the headers of their transaction's span (spans.py).
     `append_time`: the broker must set the timestamps of the inputs. `beside`: topics that other
     code in the worker reads and writes; only their existence and the rights to them are checked.
+    `columns`: inputs whose records may come as columns (streams/kafka/columns.py).
     """
 
     topics: tuple[str, ...]
@@ -88,6 +91,7 @@ class ProcessorSpec:
     traced: frozenset[str] = frozenset()
     append_time: bool = False
     beside: tuple[str, ...] = field(default=())
+    columns: frozenset[str] = frozenset()
 
 
 class Transaction(Protocol):
@@ -107,6 +111,10 @@ class Transaction(Protocol):
 
     def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
         """Which of these keys have a value."""
+        ...
+
+    def key_filter(self, store: str) -> Any:
+        """A filter with every key that has a value, and perhaps others; None if there is none."""
         ...
 
     def send(

@@ -18,6 +18,7 @@ from streams.engine.failpoints import Failpoints
 from streams.engine.processor import Headers
 from streams.engine.spans import TransactionSpan
 from streams.engine.stores import PartitionStores
+from streams.kafka.columns import new_key_filter
 from streams.stop_worker import ExitCode, StopWorker
 
 Output = tuple[bytes | None, bytes | None, Headers]
@@ -46,13 +47,20 @@ class OffsetUnknown(Exception):
 class PendingWrites:
     """The uncommitted writes of a partition; implements `processor.Transaction`.
 
-    `size`: bytes of keys and values.
+    `size`: bytes of keys and values. `filtered`: the stores in memory with a filter of their keys.
     """
 
-    def __init__(self, stores: PartitionStores, names: tuple[str, ...], partition: int) -> None:
+    def __init__(
+        self,
+        stores: PartitionStores,
+        names: tuple[str, ...],
+        partition: int,
+        filtered: Collection[str] = (),
+    ) -> None:
         self._partition = partition
         self._memory = stores.memory
         self._readers = {name: stores.reader(name) for name in names}
+        self._filters = {name: _filter_of(stores.memory[name]) for name in filtered}
         self.changes: dict[str, dict[bytes, bytes | None]] = {name: {} for name in names}
         self.outputs: dict[tuple[str, int], list[Output]] = defaultdict(list)
         self.output_count = 0
@@ -85,10 +93,15 @@ class PendingWrites:
             }
         return found
 
+    def key_filter(self, store: str) -> Any:
+        return self._filters.get(store)
+
     def put(self, store: str, key: bytes, value: bytes | None) -> None:
         if key == CHECKPOINT_KEY:
             raise ValueError("the key #next is the engine's own")
         self.changes[store][key] = value
+        if store in self._filters:
+            self._filters[store].add(key)
         self.size += len(key) + (len(value) if value is not None else 0)
 
     def send(
@@ -121,6 +134,17 @@ class PendingWrites:
         self.outputs.clear()
         self.output_count = 0
         self.size = 0
+        for name, keys in self._filters.items():
+            if keys.full:
+                self._filters[name] = _filter_of(self._memory[name])
+
+
+def _filter_of(table: Mapping[bytes, bytes]) -> Any:
+    """Returns a filter of a table's keys, with room for as many more."""
+    found = new_key_filter(2 * len(table))
+    for key in table:
+        found.add(key)
+    return found
 
 
 class Committer:

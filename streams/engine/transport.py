@@ -138,7 +138,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return []
         patience = IDLE_WAIT_SECONDS if len(wanted) == len(buffer.queues) else BUSY_WAIT_SECONDS
         batches = await read_batches(
-            consumer, buffer.wanted, self.engine.config.poll_records, patience
+            consumer,
+            buffer.wanted,
+            self.engine.config.poll_records,
+            patience,
+            self.engine.processor.spec.columns,
         )
         self._pace(consumer._fetcher, bool(batches))
         return batches

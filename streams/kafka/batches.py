@@ -8,14 +8,19 @@ decoding them.
 The format is Kafka's, version 2 (org.apache.kafka.common.record.DefaultRecordBatch).
 """
 
+from __future__ import annotations
+
 import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.kafka import codecs
+
+if TYPE_CHECKING:
+    from streams.kafka._columns import Columns
 
 LARGE_BYTES = 2 * 1024 * 1024
 """A batch with more decompressed bytes is read here in pieces, so that no queue holds all of it."""
@@ -133,6 +138,32 @@ def read_compiled(batch: Any, keep_headers: bool) -> Piece | None:
     elif any(map(_headers, records)):
         deque(map(list.clear, map(_headers, records)), maxlen=0)
     return Piece(records, size, cost)
+
+
+def add_columns(columns: Columns, raw: bytes) -> int:
+    """Adds the records of a whole batch to columns. Returns their decompressed size in bytes.
+
+    Returns 0 if the batch is not taken: it is large, or the compiled code cannot tell what it is.
+    Then the pure code reads it.
+    """
+    head = _HEADER.unpack_from(raw)
+    base, attributes, last_delta, first_time, max_time, count = *head[0:1], *head[5:9], head[12]
+    if count > MANY_RECORDS:
+        return 0
+    try:
+        payload = codecs.unpack(attributes & 7, raw[_HEADER.size :])
+    except MemoryError:
+        raise
+    except Exception:
+        return 0
+    finally:
+        codecs.last.payload = None
+    if len(payload) > LARGE_BYTES:
+        return 0
+    end, appended = base + last_delta + 1, bool(attributes & 8)
+    if not columns.add(payload, base, end, count, appended, first_time, max_time):
+        return 0
+    return len(payload)
 
 
 def _check_offsets(offsets: list[int], base: int, end: int) -> None:

@@ -6,10 +6,12 @@ batch that it cannot read. It uses private classes: `check_aiokafka` checks the 
 tests/engine the behaviour.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
-from collections.abc import Callable, Container
-from typing import Any, NamedTuple
+from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiokafka
 from aiokafka import TopicPartition
@@ -24,12 +26,17 @@ from streams.kafka.batches import (
     Piece,
     Rest,
     Unreadable,
+    add_columns,
     raw_batch,
     read_compiled,
     read_rest,
     read_tolerant,
 )
+from streams.kafka.columns import BYTES_A_RECORD, new_columns
 from streams.log_events import event
+
+if TYPE_CHECKING:
+    from streams.kafka._columns import Columns
 
 PINNED_AIOKAFKA = "0.14.0"
 
@@ -111,7 +118,7 @@ class Stretch(NamedTuple):
     partition: int
     start: int
     end: int
-    records: list[Any]
+    records: Sequence[Any]
     high_water: int
     size: int
     unreadable: tuple[Unreadable, ...]
@@ -121,13 +128,21 @@ class Taking:
     """Takes records from one fetched partition, up to a number and about a size.
 
     `size`: decompressed bytes of what was taken. `cost`: bytes that were unpacked for it, and about
-    the memory that it takes.
+    the memory that it takes. `columns`: records may be taken as columns (columns.py); after the
+    first batch that cannot, none are.
     """
 
     def __init__(
-        self, pending: Any, max_records: int, keep_headers: bool, max_cost: int = DRAIN_BYTES
+        self,
+        pending: Any,
+        max_records: int,
+        keep_headers: bool,
+        max_cost: int = DRAIN_BYTES,
+        *,
+        columns: bool = False,
     ) -> None:
-        self.records: list[Any] = []
+        self._columns = new_columns() if columns else None
+        self._list: list[Any] = []
         self.unreadable: list[Unreadable] = []
         self.size = 0
         self.cost = 0
@@ -135,6 +150,11 @@ class Taking:
         self._max_records = max_records
         self._max_cost = max_cost
         self._keep_headers = keep_headers
+
+    @property
+    def records(self) -> Sequence[Any]:
+        """The records that were taken."""
+        return self._list if self._columns is None else self._columns
 
     def run(self) -> None:
         """Takes batches until a limit is reached; large batches in pieces.
@@ -159,6 +179,10 @@ class Taking:
         """Takes a batch or the rest of one; if it cannot be read, notes it as unreadable."""
         pending = self._pending
         start, pending._records.rest = pending.next_fetch_offset, None
+        if self._columns is not None:
+            if self._take_columns(self._columns, batch, start):
+                return
+            self._list, self._columns = list(self._columns), None
         try:
             piece = self._read(batch)
         except MemoryError:
@@ -173,13 +197,25 @@ class Taking:
         records = piece.records
         if records and records[0].offset < start:
             records = [one for one in records if one.offset >= start]
-        self.records += records
+        self._list += records
         self.size += piece.size
         self.cost += piece.cost
         rest = pending._records.rest = piece.rest
         end = batch.next_offset if rest is None else rest.resume_offset
         if end > start:
             pending.next_fetch_offset = end
+
+    def _take_columns(self, columns: Columns, batch: Any, start: int) -> bool:
+        """Takes a batch as columns, if it can be, and all of its records are wanted."""
+        if type(batch) is Rest or batch.magic < 2 or batch.base_offset < start:
+            return False
+        before, size = len(columns), add_columns(columns, self._pending._records.raw(batch))
+        if not size:
+            return False
+        self.size += size
+        self.cost += size + BYTES_A_RECORD * (len(columns) - before)
+        self._pending.next_fetch_offset = batch.next_offset
+        return True
 
     def _read(self, batch: Any) -> Piece:
         """Reads a batch, or its first records if it is large.
@@ -253,6 +289,7 @@ def drain(
     max_records: int,
     keep_headers: bool = False,
     max_bytes: int = DRAIN_BYTES,
+    columns: Container[str] = (),
 ) -> list[Stretch]:
     """Takes about `max_records` of each wanted partition (None: all) from the fetcher.
 
@@ -284,7 +321,7 @@ def drain(
         start, size = state.position, 0
         if not kept.taken:
             kept.taken, size = True, kept.size_in_bytes()
-        taking = Taking(pending, max_records, keep_headers, room)
+        taking = Taking(pending, max_records, keep_headers, room, columns=tp.topic in columns)
         taking.run()
         room -= size + taking.cost
         end = pending.next_fetch_offset
@@ -331,6 +368,7 @@ async def read_stretches(
     max_records: int,
     timeout_seconds: float,
     keep_headers: bool = False,
+    columns: Container[str] = (),
 ) -> list[Stretch]:
     """Takes fetched records like `drain`, and waits up to `timeout_seconds` if there are none yet.
 
@@ -344,8 +382,8 @@ async def read_stretches(
     if fetcher._fetch_task.done():
         raise RuntimeError("aiokafka's _fetch_task ended: nothing would ever be read")
     with fetcher._subscriptions.fetch_context():
-        stretches = drain(fetcher, wanted(), max_records, keep_headers)
+        stretches = drain(fetcher, wanted(), max_records, keep_headers, columns=columns)
         if not stretches:
             await wait_for_records(fetcher, timeout_seconds)
-            stretches = drain(fetcher, wanted(), max_records, keep_headers)
+            stretches = drain(fetcher, wanted(), max_records, keep_headers, columns=columns)
     return stretches

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.kafka.columns import available
 from tests.deploy.kinds import ROOT
 from tests.deploy.wheel import NOBODY, as_nobody, common_ground, image, interpreter, own_folder
 
@@ -74,6 +75,10 @@ def test_the_wheel_holds_the_program_and_its_policies_and_no_test(
     assert "streams/index/migrations/env.py" in names
     assert not [it for it in names if it.startswith(("tests/", "deploy/"))]
     assert wheel.stat().st_size < 2_000_000
+    # With the compiled part, if this checkout has it, it fits one platform only.
+    compiled = [it for it in names if it.startswith("streams/kafka/_columns.") and ".so" in it]
+    assert bool(compiled) is available()
+    assert wheel.name.endswith("-py3-none-any.whl") is not available()
 
 
 def test_nothing_but_the_runtime_is_installed(installed: tuple[Path, Path]) -> None:

@@ -46,10 +46,17 @@ def compress(codec: str, payload: bytes) -> bytes:
     return bytes(cramjam.zstd.compress(payload)) if codec == "zstd" else payload
 
 
-def batch(records: Sequence[bytes], codec: str = "none", base: int = 0, time: int = 7) -> bytes:
-    """A whole batch with its checksum."""
+def batch(
+    records: Sequence[bytes],
+    codec: str = "none",
+    base: int = 0,
+    time: int = 7,
+    last: int | None = None,
+) -> bytes:
+    """A whole batch with its checksum. `last`: the delta of its last offset, if there are gaps."""
     payload, count = compress(codec, b"".join(records)), len(records)
-    tail = struct.pack(">hiqqqhii", CODECS.index(codec), count - 1, time, time, -1, -1, -1, count)
+    last = count - 1 if last is None else last
+    tail = struct.pack(">hiqqqhii", CODECS.index(codec), last, time, time, -1, -1, -1, count)
     tail += payload
     head = struct.pack(">qiibI", base, len(tail) + 9, -1, 2, calc_crc32c(tail))
     return head + tail

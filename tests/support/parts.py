@@ -15,8 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from streams.kafka import columns
+
+COMPILED = "columns"
+"""The compiled part, which is no program: a module."""
 PARTS: Mapping[str, str] = {
     "browser": "byline-chromium",
+    COMPILED: "",
     "contracts-node": "contracts-node",
     "docker-compose": "docker-compose",
     "go": "go",
@@ -46,6 +51,8 @@ def found(part: str) -> str | None:
 
     Raises `KeyError` for a part that `PARTS` does not name.
     """
+    if part == COMPILED:
+        return columns.compiled.__file__ if columns.available() else None
     beside = str(Path(sys.executable).parent)
     return shutil.which(PARTS[part], path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
 

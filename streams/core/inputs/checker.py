@@ -64,12 +64,12 @@ class Checker:
     ) -> None:
         self._partition = partition
         self._partition_of = partition_of
-        self._floors = floors
+        self.floors = floors
         self._require_approvals = require_approvals
 
     def knows(self, platform: str | None) -> bool:
         """Whether a platform has a policy."""
-        return platform in self._floors
+        return platform in self.floors
 
     def is_here(self, key: bytes) -> bool:
         """Whether the partitioner puts a key into this partition."""
@@ -77,7 +77,7 @@ class Checker:
 
     def is_high(self, reading: DecodedFollowerCount) -> bool:
         """Whether a reading is at or above its platform's floor, or the platform is unknown."""
-        return reading.followers >= self._floors.get(reading.platform, -1)
+        return reading.followers >= self.floors.get(reading.platform, -1)
 
     def candidates(
         self, records: Records, tracked: Set[bytes | None], sample: Records
@@ -94,7 +94,7 @@ class Checker:
             values = decode_all("follower-counts", records)
             pairs = zip(records, values, strict=True)
             return [pair for pair in pairs if pair[1] is not None]  # type: ignore[misc]
-        floors = self._floors.get
+        floors = self.floors.get
         wanted = {
             record.key
             for record, reading in zip(records, decoded, strict=True)
@@ -140,7 +140,7 @@ class Checker:
         horizon, entry = Horizon(now), min([record.timestamp for record in records])
         platforms = {one.platform for one in inputs}
         return (
-            platforms <= self._floors.keys()
+            platforms <= self.floors.keys()
             and valid_account_ids(ids)
             and _are_keys_of(keys, inputs, ids, platforms)
             and (known or set(map(self._partition_of, keys)) == {self._partition})  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ class Checker:
             return Refusal(Refused.NOT_JSON)
         if not valid_key(name, record.key) or record.key is None:
             return Refusal(Refused.BAD_ID)
-        if record.key.split(b":", 1)[0].decode() not in self._floors:
+        if record.key.split(b":", 1)[0].decode() not in self.floors:
             return Refusal(Refused.UNKNOWN_PLATFORM)
         if self._partition_of(record.key) != self._partition:
             return Refusal(Refused.WRONG_PARTITION)
@@ -194,7 +194,7 @@ class Checker:
         key, raw, platform = record.key, record.value, value.platform
         observed_at = value.observed_at
         return (
-            platform in self._floors
+            platform in self.floors
             and key == f"{platform}:{value.account_id}".encode()
             and (
                 known
@@ -215,10 +215,10 @@ class Checker:
     def _elsewhere(self, value: Value, key: bytes | None) -> Refusal | None:
         """Returns a refusal for an unknown platform or a key of another partition; else None."""
         if isinstance(value, DecodedSwitchChange):
-            if value.scope != "*" and value.scope not in self._floors:
+            if value.scope != "*" and value.scope not in self.floors:
                 return Refusal(Refused.UNKNOWN_PLATFORM, "scope")
             return None
-        if value.platform not in self._floors:
+        if value.platform not in self.floors:
             return Refusal(Refused.UNKNOWN_PLATFORM, "platform")
         if key is None or self._partition_of(key) != self._partition:
             return Refusal(Refused.WRONG_PARTITION)

@@ -67,6 +67,9 @@ class Intake:
         Any other reading is dropped after decoding and a look-up, unless it is in the sample: then
         it is checked, and refused if it is bad.
         """
+        records = transaction.sift(records, self._checker.floors)
+        if not records:
+            return []
         tracked = transaction.present(ACCOUNTS, [record.key for record in records])
         sample = sampled(records)
         looked_at = {record.offset for record in sample}

@@ -1,8 +1,8 @@
 """State in dictionaries, for callers that run the core without an engine: replay, tests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from streams.core.model.ports import ACCOUNTS, CATEGORIES
+from streams.core.model.ports import ACCOUNTS, CATEGORIES, Records
 
 
 class StateInMemory:
@@ -32,6 +32,10 @@ class StateInMemory:
     def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
         """Which of these keys have a value."""
         return {key for key in keys if key in self.state[store]}
+
+    def sift(self, records: Records, floors: Mapping[str, int]) -> Records:
+        """All of the records."""
+        return records
 
     def items(self, store: str) -> Iterator[tuple[bytes, bytes]]:
         """Iterates over a copy of all keys and values of a store."""

@@ -3,7 +3,7 @@
 The engine's transactions and records fit them, and so do the dictionaries of a test (memory.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 ACCOUNTS = "accounts"
@@ -32,6 +32,15 @@ class Transaction(Protocol):
 
     def present(self, store: str, keys: Sequence[bytes | None]) -> set[bytes | None]:
         """Which of these keys have a value."""
+        ...
+
+    def sift(self, records: "Records", floors: Mapping[str, int]) -> "Records":
+        """Readings without those that the core drops without a trace; it may leave in any.
+
+        It may leave out a reading that decodes, is below its platform's floor and not in the sample
+        (streams/core/inputs/batches.py), and whose key has no value in ACCOUNTS and no reading that
+        is left in. `floors`: by platform.
+        """
         ...
 
     def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
