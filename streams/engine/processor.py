@@ -93,6 +93,11 @@ class ProcessorSpec:
     beside: tuple[str, ...] = field(default=())
     columns: frozenset[str] = frozenset()
 
+    @property
+    def filtered(self) -> list[str]:
+        """The stores with a filter of their keys."""
+        return [store.name for store in self.stores if store.filtered]
+
 
 class Transaction(Protocol):
     """Reads and writes in a transaction; reads see its own earlier writes."""

@@ -96,8 +96,7 @@ async def restore_partition(
     now_floor = checkpoint.now if checkpoint is not None else 0
     _check_clock(context, number, now_floor)
     names = tuple(store.name for store in spec.stores)
-    filtered = [store.name for store in spec.stores if store.filtered]
-    pending = PendingWrites(stores, names, number, filtered)
+    pending = PendingWrites(stores, names, number, spec.filtered)
     changelogs = {name: config.changelog(name) for name in names}
     committer = Committer(
         producer,
