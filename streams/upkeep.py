@@ -198,6 +198,7 @@ async def retire(settings: Settings, other: str, *, yes: bool) -> Retired:
         await refuse_lacking_on(client._client, logs, ("Read",))
         if yes:
             await refuse_lacking(others, upkeeping(others, "Write", topics=()))
+            await refuse_lacking(settings, upkeeping(settings, "Write", topics=CHANGELOGS[:1]))
             await refuse_no_deletion(client, logs)
         with group_named(config):
             await refuse_members(client, other, config.session_timeout_seconds)

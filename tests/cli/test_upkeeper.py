@@ -109,11 +109,10 @@ def kept(guarded: GuardedKafka, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("kept")
     (folder / "policies").mkdir()
     (folder / "policies" / "weibo.yaml").write_text(policy("weibo"))
-    rights = [
-        it
-        for it in permissions(Settings(topic_prefix="kept.", application_id="kept"))
-        if it.role in ROLES
-    ]
+    both = (
+        permissions(Settings(topic_prefix="kept.", application_id=it)) for it in ("kept", "another")
+    )
+    rights = list({str(it): it for one in both for it in one if it.role in ROLES}.values())
     guarded.allow(rights)
     made = KeptCluster(guarded, folder)
     made.run("administrator", "topics", "create", "--partitions", "2")
@@ -162,5 +161,8 @@ def test_each_way_out_is_gone_under_the_rights_of_its_role_alone(kept: KeptClust
     other = {"BYLINE_APPLICATION_ID": "another"}
     retire = ("cluster", "retire", "kept")
     assert "--yes deletes it" in kept.run("upkeeper", *retire, **other)
+    refused = kept.run("upkeeper", *retire, "--yes", code=2, **other)
+    assert "another-accounts-changelog is missing: `byline topics create` makes it" in refused
+    kept.run("administrator", "topics", "create", **other)
     assert " deleted: " in kept.run("upkeeper", *retire, "--yes", **other)
     assert "nothing to retire" in kept.run("upkeeper", *retire, code=2, **other)
