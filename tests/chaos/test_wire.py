@@ -50,7 +50,7 @@ def test_given_aiokafkas_own_sender_then_a_late_end_tears_the_next_transaction(
 def test_the_engine_of_0_1_0_is_judged_too_and_tears_it(kafka: Proxied, tmp_path: Path) -> None:
     code = source_of(tmp_path / "before")
     faults = Script({("EndTxn", 1): IN_THE_NEXT})
-    outcomes = (run(kafka, faults, code=code, version="first") for _ in range(6))
+    outcomes = (run(kafka, faults, code=code, version="first") for _ in range(20))
     assert any(outcome.asked_again > 0 and torn(outcome) for outcome in outcomes)
 
 

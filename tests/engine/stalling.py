@@ -91,7 +91,7 @@ def look_at_tasks() -> None:
     """Nobody looks whether aiokafka's tasks still run."""
     watchdog.Watchdog._check_consumer = lambda self: None  # type: ignore[method-assign]
 
-    async def careless(consumer: Any, wanted: Any, count: int, seconds: float) -> Any:
+    async def careless(consumer: Any, wanted: Any, count: int, seconds: float, **_: Any) -> Any:
         with consumer._fetcher._subscriptions.fetch_context():
             found = stretches.drain(consumer._fetcher, wanted(), count)
             if not found:
