@@ -144,20 +144,14 @@ def add_columns(columns: Columns, raw: bytes) -> int:
     """Adds the records of a whole batch to columns. Returns their decompressed size in bytes.
 
     Returns 0 if the batch is not taken: it is large, or the compiled code cannot tell what it is.
-    Then the pure code reads it.
+    Then the pure code reads it. Raises what its codec raises.
     """
     head = _HEADER.unpack_from(raw)
     base, attributes, last_delta, first_time, max_time, count = *head[0:1], *head[5:9], head[12]
     if count > MANY_RECORDS:
         return 0
-    try:
-        payload = codecs.unpack(attributes & 7, raw[_HEADER.size :])
-    except MemoryError:
-        raise
-    except Exception:
-        return 0
-    finally:
-        codecs.last.payload = None
+    payload = codecs.unpack(attributes & 7, raw[_HEADER.size :])
+    codecs.last.payload = None
     if len(payload) > LARGE_BYTES:
         return 0
     end, appended = base + last_delta + 1, bool(attributes & 8)

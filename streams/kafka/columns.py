@@ -22,7 +22,7 @@ except ImportError:
     compiled = None  # type: ignore[assignment]
 
 BYTES_A_RECORD = 72
-"""The memory of a record in columns, besides its bytes."""
+"""About the memory of a record in columns, besides its bytes; half of it may be room for more."""
 
 
 def available() -> bool:

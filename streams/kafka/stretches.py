@@ -179,11 +179,11 @@ class Taking:
         """Takes a batch or the rest of one; if it cannot be read, notes it as unreadable."""
         pending = self._pending
         start, pending._records.rest = pending.next_fetch_offset, None
-        if self._columns is not None:
-            if self._take_columns(self._columns, batch, start):
-                return
-            self._list, self._columns = list(self._columns), None
         try:
+            if self._columns is not None:
+                if self._take_columns(self._columns, batch, start):
+                    return
+                self._list, self._columns = list(self._columns), None
             piece = self._read(batch)
         except MemoryError:
             # That is this machine's trouble: elsewhere the same batch is read.

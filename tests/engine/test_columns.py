@@ -43,6 +43,25 @@ def test_fetched_batches_are_taken_as_columns_with_the_same_end(seed: int) -> No
     assert as_columns > 50
 
 
+LARGE = batches.record(0, b"k", bytes(17 * 1024 * 1024), ())
+
+
+@pytest.mark.parametrize("codec", [*batches.CODECS, "broken"])
+def test_a_batch_that_cannot_be_unpacked_is_unreadable_and_stops_nothing(
+    codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = [batches.record(0, b"weibo:a1", drawn_plain(random.Random(1)), ())]
+    first, last = (batches.batch(small, base=at) for at in (0, 2))
+    if codec == "broken":
+        codec = "lz4"
+        monkeypatch.setattr(batches, "compress", lambda *_: b"no lz4")
+    raw = first + batches.batch([LARGE], codec, base=1) + last
+    compiled = taken(raw, 0, 1_000, columns=True)
+    assert compiled[:3] == taken(raw, 0, 1_000, columns=False)[:3]
+    assert [it[0] for it in compiled[0]] == [0, 2]
+    assert [it[:2] for it in compiled[1]] == [(1, 1)]
+
+
 def test_plain_readings_below_the_floor_are_left_out() -> None:
     random_ = random.Random(1)
     values = [drawn_plain(random_) for _ in range(5_000)]
