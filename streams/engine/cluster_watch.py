@@ -70,6 +70,11 @@ class KafkaSilence:
         """The time since Kafka stopped answering; 0 while it answers."""
         return 0.0 if self._since is None else time.monotonic() - self._since
 
+    @property
+    def away(self) -> bool:
+        """Whether Kafka has not answered for so long that it counts as gone."""
+        return self.seconds >= AWAY_SECONDS
+
     async def begin_or_go_on(self, error: BaseException, config: EngineConfig) -> None:
         """Notes that Kafka does not answer, and logs it once, with the cause.
 
@@ -77,7 +82,7 @@ class KafkaSilence:
         """
         if self._since is None:
             self._since = time.monotonic()
-        if self.seconds >= AWAY_SECONDS and not self._told:
+        if self.away and not self._told:
             self._told = True
             answer = await knock(config.client_arguments())
             why = answer.fault or answer.silence or type(error).__name__
@@ -202,7 +207,7 @@ class ClusterWatch:
     @property
     def away(self) -> bool:
         """Whether Kafka has not answered for so long that it counts as gone."""
-        return self._silence.seconds >= AWAY_SECONDS
+        return self._silence.away
 
     async def looked_since(self, instant: int) -> bool:
         """Whether a look began at `instant` or later and found every topic; waits up to 1 s."""
